@@ -1,0 +1,29 @@
+# The doors of the project. Each is one script of scripts/, which says what it does.
+.DEFAULT_GOAL := help
+.PHONY: help up down test bench check clean
+
+help:
+	@echo "make up      install what is missing, build, start the nodes of cluster.yaml, write and read"
+	@echo "make down    stop the nodes of cluster.yaml; their data stays"
+	@echo "make test    install what is missing, build, run every test"
+	@echo "make bench   measure a cluster of three nodes on this machine"
+	@echo "make check   format, lint, includes, purity, types (mend with: scripts/check --fix)"
+	@echo "make clean   stop the nodes, remove build/ and .venv/; data/ stays"
+
+up:
+	@scripts/up
+
+down:
+	@scripts/down
+
+test:
+	@scripts/test
+
+bench:
+	@scripts/bench
+
+check:
+	@scripts/check
+
+clean: down
+	rm -rf build .venv

@@ -1,0 +1,11 @@
+"""Makes the checks of scripts/, and the clusters of the end-to-end tests, importable for tests."""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests/e2e")]
+
+from cluster_fixtures import make_cluster, pytest_runtest_makereport  # noqa: E402
+
+__all__ = ["make_cluster", "pytest_runtest_makereport"]
