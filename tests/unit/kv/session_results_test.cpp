@@ -1,0 +1,92 @@
+#include "kv/session_results.hpp"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "base/prng.hpp"
+
+namespace paxledger::kv {
+namespace {
+
+CommandResult result_of(std::uint64_t number) {
+  return {ErrorCode::ok, Revision(number), {}};
+}
+
+TEST(SessionResults, HoldWhatWasKeptUntilItIsAcknowledged) {
+  SessionResults results;
+  results.keep(Sequence(1), result_of(1));
+  results.keep(Sequence(3), result_of(3));
+  ASSERT_NE(results.find(Sequence(1)), nullptr);
+  EXPECT_EQ(*results.find(Sequence(3)), result_of(3));
+  EXPECT_EQ(results.find(Sequence(2)), nullptr);
+  results.acknowledge(Sequence(1));
+  EXPECT_EQ(results.find(Sequence(1)), nullptr);
+  EXPECT_NE(results.find(Sequence(3)), nullptr);
+}
+
+TEST(SessionResults, NeverTakeAnAcknowledgementBack) {
+  SessionResults results;
+  results.acknowledge(Sequence(10));
+  results.acknowledge(Sequence(4));
+  EXPECT_EQ(results.acknowledged(), Sequence(10));
+  EXPECT_FALSE(results.fits(Sequence(10)));
+  EXPECT_TRUE(results.fits(Sequence(11)));
+}
+
+TEST(SessionResults, FitTheWindowAboveTheAcknowledgedSequence) {
+  SessionResults results;
+  EXPECT_TRUE(results.fits(Sequence(kSessionWindow)));
+  EXPECT_FALSE(results.fits(Sequence(kSessionWindow + 1)));
+  results.acknowledge(Sequence(1));
+  EXPECT_TRUE(results.fits(Sequence(kSessionWindow + 1)));
+  results.acknowledge(Sequence(UINT64_MAX - 1));
+  EXPECT_TRUE(results.fits(Sequence(UINT64_MAX)));
+  EXPECT_FALSE(results.fits(Sequence(0)));
+}
+
+TEST(SessionResults, TakeAnAcknowledgementFarAheadOfWhatTheyHold) {
+  SessionResults results;
+  results.keep(Sequence(1), result_of(1));
+  results.acknowledge(Sequence(std::uint64_t{1} << 60));
+  EXPECT_EQ(results.find(Sequence(1)), nullptr);
+  const Sequence next = results.acknowledged().next();
+  results.keep(next, result_of(2));
+  EXPECT_EQ(*results.find(next), result_of(2));
+}
+
+TEST(SessionResults, BehaveLikeASortedMapUnderAnyOrder) {
+  Prng prng(Seed{5});
+  SessionResults results;
+  std::map<Sequence, CommandResult> plain;
+  Sequence acknowledged;
+  for (std::uint64_t round = 0; round < 50'000; ++round) {
+    const Sequence sequence = acknowledged.plus(1 + prng.below(prng.chance(1, 50) ? 4096 : 40));
+    if (!plain.contains(sequence)) {
+      results.keep(sequence, result_of(round));
+      plain.emplace(sequence, result_of(round));
+    }
+    if (prng.chance(1, 3)) {
+      acknowledged = acknowledged.plus(prng.below(30));
+      results.acknowledge(acknowledged);
+      plain.erase(plain.begin(), plain.upper_bound(acknowledged));
+    }
+    const Sequence asked = acknowledged.plus(prng.below(60));
+    const auto found = plain.find(asked);
+    const CommandResult* held = results.find(asked);
+    ASSERT_EQ(held != nullptr, found != plain.end()) << "sequence " << asked.value();
+    if (held != nullptr) {
+      ASSERT_EQ(*held, found->second);
+    }
+  }
+}
+
+TEST(SessionResultsDeathTest, KeepOneResultPerSequence) {
+  SessionResults results;
+  results.keep(Sequence(1), result_of(1));
+  EXPECT_DEATH(results.keep(Sequence(1), result_of(2)), "one result per sequence");
+  EXPECT_DEATH(results.keep(Sequence(kSessionWindow + 1), result_of(2)), "window");
+}
+
+}  // namespace
+}  // namespace paxledger::kv
