@@ -1,0 +1,53 @@
+// The acceptor: the memory of Paxos.
+#pragma once
+
+#include <cstddef>
+#include <map>
+
+#include "base/ids.hpp"
+#include "paxos/ballot.hpp"
+#include "paxos/messages.hpp"
+#include "paxos/records.hpp"
+
+namespace paxledger::paxos {
+
+// Invariants:
+//  1. promised() never falls (Paxos Made Simple §2.2, P1a).
+//  2. An accepted value's ballot is never above promised().
+//  3. accepted() holds no slot at or below the last forget_through(): those are decided and
+//     applied, and the replica answers for them with blocks.
+// The state here may be ahead of the disk. Whoever calls promise() or accept() must make the
+// record durable before anything that tells of it leaves the node.
+class Acceptor {
+ public:
+  // How many values one report holds at the most; the wire allows 4096 entries in an array.
+  static constexpr std::size_t kReportValuesMax = 1024;
+
+  Acceptor() = default;
+  explicit Acceptor(DurableState recovered)
+      : promised_(recovered.promised), accepted_(std::move(recovered.accepted)) {}
+
+  [[nodiscard]] Ballot promised() const { return promised_; }
+  [[nodiscard]] const std::map<Slot, AcceptedValue>& accepted() const { return accepted_; }
+  // Null if nothing is held for the slot.
+  [[nodiscard]] const AcceptedValue* at(Slot slot) const;
+
+  // Promises `ballot`. False, and nothing changes, if a higher one was promised.
+  bool promise(Ballot ballot);
+
+  // Accepts under `ballot`. False, and nothing changes, if a higher ballot was promised.
+  bool accept(Ballot ballot, Slot slot, Value value);
+
+  // What was accepted from `first` on, about `bytes_max` octets and at most
+  // kReportValuesMax values of it, but at least one if there is one.
+  // Fills first, through, complete and accepted of a Promise.
+  [[nodiscard]] Promise report(Ballot ballot, Slot first, std::size_t bytes_max) const;
+
+  void forget_through(Slot slot);
+
+ private:
+  Ballot promised_;
+  std::map<Slot, AcceptedValue> accepted_;
+};
+
+}  // namespace paxledger::paxos
