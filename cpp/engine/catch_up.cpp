@@ -1,0 +1,38 @@
+#include "engine/catch_up.hpp"
+
+namespace paxledger::engine {
+
+std::optional<NodeId> CatchUp::pick(const paxos::Election& election, Height own, Instant now,
+                                    bool urgent) {
+  if (fetch_) {
+    if (now - fetch_->sent_at < answer_timeout_) return std::nullopt;
+    fetch_.reset();
+  }
+  if (!urgent && now - progressed_at_ < patience_) return std::nullopt;
+  std::vector<NodeId> ahead;
+  for (const auto& [node, peer] : election.peers()) {
+    if (election.hears(node, now) && peer.last.head.height > own) ahead.push_back(node);
+  }
+  if (ahead.size() > 1 && last_asked_) std::erase(ahead, *last_asked_);
+  if (ahead.empty()) return std::nullopt;
+  const NodeId peer = ahead[prng_.below(ahead.size())];
+  fetch_ = Fetch{peer, now};
+  last_asked_ = peer;
+  return peer;
+}
+
+bool CatchUp::should_push(NodeId peer, Height height, Height own, Instant now) {
+  auto& progress = progress_[peer];
+  if (height != progress.height) {
+    progress.height = height;
+    progress.since = now;
+    return false;
+  }
+  if (height >= own || now - progress.since < 3 * patience_) return false;
+  if (progress.pushed && now - progress.pushed_at < answer_timeout_) return false;
+  progress.pushed = true;
+  progress.pushed_at = now;
+  return true;
+}
+
+}  // namespace paxledger::engine

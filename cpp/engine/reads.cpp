@@ -1,0 +1,104 @@
+#include "engine/reads.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "base/invariant.hpp"
+
+namespace paxledger::engine {
+
+Reads::Round& Reads::begin(Instant now) {
+  invariant(can_begin(), "a round of reads begins when none is under way and somebody waits");
+  Round round;
+  round.id = next_round_++;
+  round.sent_at = now;
+  round.readers.swap(waiting_);
+  for (const auto& reader : round.readers) round.hops = std::max(round.hops, reader.hops);
+  return round_.emplace(std::move(round));
+}
+
+Reads::Round& Reads::begin_probe(Slot index, Instant now) {
+  Round& round = begin(now);
+  round.is_probe = true;
+  round.index = index;
+  return round;
+}
+
+Reads::Round& Reads::begin_question(NodeId asked, Instant now) {
+  Round& round = begin(now);
+  round.asked = asked;
+  return round;
+}
+
+bool Reads::on_ack(std::uint64_t id, NodeId from, Generation generation,
+                   const paxos::Membership& membership,
+                   const paxos::GenerationTable& generations) {
+  if (!round_ || !round_->is_probe || round_->id != id) return false;
+  round_->votes.add(from, generation);
+  return round_->votes.is_quorum(membership, generations);
+}
+
+std::vector<RemoteOrigin> Reads::finish_round(Slot index) {
+  std::vector<RemoteOrigin> remote;
+  for (auto& reader : round_->readers) {
+    if (const auto* origin = std::get_if<RemoteOrigin>(&reader.who)) {
+      remote.push_back(*origin);
+    } else {
+      indexed_.push_back({index, std::move(reader)});
+    }
+  }
+  round_.reset();
+  return remote;
+}
+
+void Reads::abandon_round() {
+  if (!round_) return;
+  waiting_.insert(waiting_.begin(), std::make_move_iterator(round_->readers.begin()),
+                  std::make_move_iterator(round_->readers.end()));
+  round_.reset();
+}
+
+std::vector<ClientRead> Reads::take_ready(Slot applied) {
+  std::vector<ClientRead> ready;
+  if (indexed_.empty()) return ready;
+  std::erase_if(indexed_, [&](Indexed& indexed) {
+    if (indexed.index > applied) return false;
+    ready.push_back(std::move(std::get<ClientRead>(indexed.reader.who)));
+    return true;
+  });
+  return ready;
+}
+
+std::vector<Reader> Reads::take_expired(Instant now) {
+  std::vector<Reader> expired;
+  const auto is_over = [&](Reader& reader) {
+    if (reader.expires > now) return false;
+    expired.push_back(std::move(reader));
+    return true;
+  };
+  std::erase_if(waiting_, is_over);
+  if (round_) std::erase_if(round_->readers, is_over);
+  std::erase_if(indexed_, [&](Indexed& indexed) { return is_over(indexed.reader); });
+  return expired;
+}
+
+void Reads::describe(std::vector<QueuedItem>& items, std::size_t count_max) const {
+  const auto describe_reader = [&](const Reader& reader) {
+    const auto* read = std::get_if<ClientRead>(&reader.who);
+    if (read == nullptr || items.size() >= count_max) return;
+    QueuedItem item;
+    item.stage = QueuedItem::Stage::read;
+    if (const auto* lookup = std::get_if<Lookup>(&read->what)) {
+      item.what = "get " + printable(lookup->key.view());
+    } else {
+      item.what = "scan " + printable(std::get<Scan>(read->what).prefix.view());
+    }
+    items.push_back(std::move(item));
+  };
+  for (const auto& reader : waiting_) describe_reader(reader);
+  if (round_) std::for_each(round_->readers.begin(), round_->readers.end(), describe_reader);
+  for (const auto& indexed : indexed_) describe_reader(indexed.reader);
+}
+
+}  // namespace paxledger::engine

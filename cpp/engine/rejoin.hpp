@@ -1,0 +1,86 @@
+// How a node that lost its log becomes a voter again (docs/decisions/0004).
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "base/ids.hpp"
+#include "base/time.hpp"
+#include "paxos/membership.hpp"
+#include "paxos/messages.hpp"
+#include "paxos/records.hpp"
+
+namespace paxledger::engine {
+
+// The node may have voted in its former life and forgot it all. It must not vote
+//   - at a slot where a forgotten acceptance may have counted, before it knows what was decided;
+//   - under a ballot below one that it may have promised.
+// It asks `needed()` peers, a set that meets every quorum it may have been counted in, for bounds
+// on both; each peer first makes durable that votes of the former life no longer count.
+//
+//   asking      which generation do you know me under?
+//   announcing  I am generation g now; how far may my forgotten votes reach?
+//   bounded     the bounds are known; abstain until everything up to them is applied
+class Rejoin {
+ public:
+  enum class Phase { asking, announcing, bounded };
+
+  explicit Rejoin(const paxos::Membership& membership)
+      : voters_(membership.voters().size()), quorum_(membership.quorum_size()) {}
+
+  [[nodiscard]] Phase phase() const { return phase_; }
+  // A quorum of former votes holds at least quorum - 1 other nodes; to meet every such set, all
+  // but quorum - 2 of the others must answer.
+  [[nodiscard]] std::size_t needed() const { return voters_ + 1 - quorum_; }
+  [[nodiscard]] bool possible() const { return voters_ > 1; }
+
+  [[nodiscard]] paxos::RejoinRequest request() const {
+    return {phase_ == Phase::announcing ? generation_ : Generation(0)};
+  }
+
+  // The generation to announce, once enough peers answered the question. It is to be made durable
+  // (a GenerationRecord of this node) before announce().
+  std::optional<Generation> on_answer_to_question(NodeId from, const paxos::RejoinReply& reply) {
+    if (phase_ != Phase::asking) return std::nullopt;
+    answers_[from] = reply;
+    if (answers_.size() < needed()) return std::nullopt;
+    Generation highest;
+    for (const auto& [node, answer] : answers_) highest = std::max(highest, answer.generation);
+    return highest.next();
+  }
+  void announce(Generation generation) {
+    phase_ = Phase::announcing;
+    generation_ = generation;
+    answers_.clear();
+  }
+
+  struct Bounds {
+    paxos::Ballot promised;
+    Slot through;
+  };
+  std::optional<Bounds> on_answer_to_announcement(NodeId from, const paxos::RejoinReply& reply) {
+    if (phase_ != Phase::announcing || reply.generation != generation_) return std::nullopt;
+    answers_[from] = reply;
+    if (answers_.size() < needed()) return std::nullopt;
+    Bounds bounds;
+    for (const auto& [node, answer] : answers_) {
+      bounds.promised = std::max(bounds.promised, answer.promised);
+      bounds.through = std::max(bounds.through, answer.highest_slot);
+    }
+    phase_ = Phase::bounded;
+    return bounds;
+  }
+
+  Instant sent_at;
+
+ private:
+  std::size_t voters_;
+  std::size_t quorum_;
+  Phase phase_ = Phase::asking;
+  Generation generation_;
+  std::map<NodeId, paxos::RejoinReply> answers_;
+};
+
+}  // namespace paxledger::engine

@@ -1,0 +1,210 @@
+// The decided history: applying it, catching up with it, and noticing that it is not ours.
+
+#include <algorithm>
+#include <utility>
+
+#include "base/invariant.hpp"
+#include "engine/replica_impl.hpp"
+
+namespace paxledger::engine {
+
+// --- applying --------------------------------------------------------------------------------
+
+void Replica::Impl::apply_decided() {
+  while (leader_) {
+    auto decided = leader_->take_decided();
+    if (!decided) return;
+    invariant(decided->slot == applied_slot().next(), "slots are applied in order");
+    auto batch = decode_batch(decided->value);
+    invariant(batch.ok(), "a decided value is a batch: acceptors check before they accept");
+    on_applied(applied_.apply_batch(*batch));
+  }
+}
+
+void Replica::Impl::apply_learned() {
+  while (!leader_) {
+    auto value = learner_.decided_at(applied_slot().next(), acceptor_);
+    if (!value) return;
+    auto batch = decode_batch(*value);
+    invariant(batch.ok(), "a decided value is a batch: acceptors check before they accept");
+    on_applied(applied_.apply_batch(*batch));
+  }
+}
+
+void Replica::Impl::on_applied(AppliedState::Applied applied) {
+  acceptor_.forget_through(applied_slot());
+  catch_up_.on_progress(now_);
+  if (candidate_) candidate_->progressed_at = now_;
+  if (!requests_.empty()) {
+    for (std::size_t i = 0; i < applied.commands.size(); ++i) {
+      if (applied.commands[i].size() < kv::kCommandHeaderBytes) continue;
+      for (const auto& origin : requests_.resolve(command_key(applied.commands[i]))) {
+        answer(origin, applied.results[i], {});
+      }
+    }
+  }
+  out_->decided.push_back(std::move(applied.block));
+}
+
+// --- divergence ------------------------------------------------------------------------------
+
+void Replica::Impl::compare_head(NodeId from, const paxos::Head& head) {
+  const auto own = applied_.hash_at(head.height);
+  if (!own) return;
+  if (*own == head.hash) {
+    conflicts_.erase(from);
+  } else {
+    note_conflict(from, head.height);
+  }
+}
+
+void Replica::Impl::note_conflict(NodeId from, Height height) {
+  if (conflicts_.emplace(from, height).second) {
+    notice(Notice::Level::error, "node " + std::to_string(from.value()) +
+                                     " has another block at height " +
+                                     std::to_string(height.value()) + " or below");
+  }
+  if (conflicts_.size() < membership_.quorum_size() || halted_) return;
+  // A majority holds another history than this node: this node's is the wrong one.
+  Height lowest = Height(UINT64_MAX);
+  for (const auto& [node, at] : conflicts_) lowest = std::min(lowest, at);
+  if (leader_) step_down("its history is not that of the majority");
+  if (candidate_) abandon_candidacy();
+  fail_everything();
+  halted_ = true;
+  out_->diverged_at = lowest;
+  damage_ = "this node's chain differs from that of a majority at height " +
+            std::to_string(lowest.value()) + " or below";
+  notice(Notice::Level::error, damage_);
+}
+
+// --- catching up -----------------------------------------------------------------------------
+
+void Replica::Impl::catch_up(bool urgent) {
+  if (leader_ || halted_) return;
+  if (const auto peer = catch_up_.pick(election_, applied_.height(), now_, urgent)) {
+    send(*peer, paxos::FetchBlocks{applied_.height().next(),
+                                   static_cast<std::uint32_t>(settings_.limits.catch_up_bytes)});
+  }
+}
+
+void Replica::Impl::on(NodeId from, const paxos::FetchBlocks& message) {
+  const std::size_t bytes =
+      std::min<std::size_t>(message.bytes_max, settings_.limits.catch_up_bytes);
+  out_->loads.push_back({from, message.first, bytes});
+}
+
+void Replica::Impl::take(BlocksLoaded& input) {
+  if (input.blocks.empty() && input.first <= applied_.height()) return;  // not on disk yet
+  send(input.to, paxos::Blocks{input.first, std::move(input.blocks), applied_.head()});
+}
+
+void Replica::Impl::on(NodeId from, const paxos::Blocks& message) {
+  catch_up_.on_blocks(from);
+  if (leader_) return;  // decides by itself; if it is deposed, it will hear of it
+  bool progressed = false;
+  Height height = message.first;
+  for (const auto& octets : message.blocks) {
+    const Height at = std::exchange(height, height.next());
+    if (at <= applied_.height()) continue;
+    if (at != applied_.height().next()) return;  // a gap: not the answer to what we asked
+    auto block = ledger::decode_block(octets);
+    if (!block) {
+      notice(Notice::Level::error, "refused block " + std::to_string(at.value()) + " from node " +
+                                       std::to_string(from.value()) + ": " +
+                                       block.error().message);
+      return;
+    }
+    // Rule 9: what comes from a peer must link to the head that this node knows.
+    auto applied = applied_.apply_block(*block);
+    if (!applied) {
+      notice(Notice::Level::error, "block " + std::to_string(at.value()) + " from node " +
+                                       std::to_string(from.value()) + " does not link: " +
+                                       applied.error().message);
+      note_conflict(from, at);
+      return;
+    }
+    on_applied(std::move(*applied));
+    progressed = true;
+  }
+  if (progressed && message.head.height > applied_.height()) catch_up(true);
+}
+
+// --- abstaining and rejoining ----------------------------------------------------------------
+
+std::string Replica::Impl::repair_reason() const {
+  if (halted_) return damage_;
+  if (!is_abstaining()) return {};
+  std::string reason = damage_;
+  if (!reason.empty()) reason += "; ";
+  if (rejoining()) {
+    reason += rejoin_->possible()
+                  ? "the log was lost: asks " + std::to_string(rejoin_->needed()) +
+                        " peers how far its forgotten votes may reach"
+                  : "the log was lost, and there is no peer to learn from";
+  } else {
+    reason += "does not vote or serve reads until it has the blocks up to height " +
+              std::to_string(abstain_through_.value());
+  }
+  return reason;
+}
+
+void Replica::Impl::watch_abstention() {
+  if (!was_abstaining_ || is_abstaining()) return;
+  was_abstaining_ = false;
+  damage_.clear();
+  notice(Notice::Level::info, "the history is complete up to height " +
+                                  std::to_string(applied_.height().value()) +
+                                  "; votes and serves reads again");
+}
+
+void Replica::Impl::drive_rejoin() {
+  if (!rejoining() || now_ - rejoin_->sent_at < settings_.timing.resend_interval) return;
+  rejoin_->sent_at = now_;
+  send_to_peers(rejoin_->request());
+}
+
+void Replica::Impl::on(NodeId from, const paxos::RejoinRequest& message) {
+  // A node that forgot its own votes cannot bound those of another.
+  if (rejoining()) return;
+  paxos::RejoinReply reply;
+  reply.promised = acceptor_.promised();
+  reply.highest_slot = std::max(applied_slot(), abstain_through_);
+  if (!acceptor_.accepted().empty()) {
+    reply.highest_slot = std::max(reply.highest_slot, acceptor_.accepted().rbegin()->first);
+  }
+  const Generation known = generations_.of(from);
+  reply.generation = std::max(known, message.generation);
+  if (message.generation == Generation(0)) {
+    send(from, reply);
+  } else if (message.generation >= known) {
+    // From here on every vote of this node tells that votes of `from` from before are void.
+    generations_.learn(from, message.generation);
+    persist(paxos::GenerationRecord{from, message.generation});
+    send_once_durable(from, reply);
+  }
+}
+
+void Replica::Impl::on(NodeId from, const paxos::RejoinReply& message) {
+  if (!rejoining()) return;
+  if (const auto generation = rejoin_->on_answer_to_question(from, message)) {
+    rejoin_->announce(*generation);
+    rejoin_->sent_at = now_;
+    generations_.learn(settings_.self, *generation);
+    persist(paxos::GenerationRecord{settings_.self, *generation});
+    for (const NodeId peer : peers_) send_once_durable(peer, rejoin_->request());
+    return;
+  }
+  if (const auto bounds = rejoin_->on_answer_to_announcement(from, message)) {
+    acceptor_.promise(bounds->promised);
+    abstain_through_ = std::max(abstain_through_, bounds->through);
+    abstain_record_ = {abstain_through_, false};
+    persist(paxos::PromiseRecord{acceptor_.promised()});
+    persist(abstain_record_);
+    notice(Notice::Level::info,
+           "rejoins as generation " + std::to_string(generations_.of(settings_.self).value()) +
+               "; abstains up to slot " + std::to_string(abstain_through_.value()));
+  }
+}
+
+}  // namespace paxledger::engine

@@ -1,0 +1,185 @@
+// The inside of a replica: the parts of the protocol and how they work on each other.
+//
+// One step is: take in the input, then settle() whatever has become possible by it. The handlers
+// stand in three files, by what they are about:
+//   replica_ballots.cpp   elections, phase 1, phase 2
+//   replica_history.cpp   applying, catching up, divergence, rejoining
+//   replica_requests.cpp  commands and reads of clients and peers
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/catch_up.hpp"
+#include "engine/reads.hpp"
+#include "engine/rejoin.hpp"
+#include "engine/replica.hpp"
+#include "engine/requests.hpp"
+#include "paxos/acceptor.hpp"
+#include "paxos/candidate.hpp"
+#include "paxos/election.hpp"
+#include "paxos/leader.hpp"
+#include "paxos/learner.hpp"
+#include "paxos/votes.hpp"
+
+namespace paxledger::engine {
+
+class Replica::Impl {
+ public:
+  Impl(paxos::Membership membership, Settings settings, Recovered recovered, Seed seed,
+       Instant now);
+
+  void step(Input input, Instant now, Output& out);
+  [[nodiscard]] Instant next_deadline() const;
+  [[nodiscard]] Status status(Instant now) const;
+  [[nodiscard]] std::vector<QueuedItem> queue(std::size_t count_max) const;
+  [[nodiscard]] const AppliedState& applied() const { return applied_; }
+  [[nodiscard]] paxos::DurableState durable() const;
+  void check_invariants() const;
+
+ private:
+  // --- inputs (replica.cpp) ---
+  void take(Received& input);
+  void take(Proposed& input);
+  void take(ReadsRequested& input);
+  void take(Persisted& input);
+  void take(TimerFired& input);
+  void take(BlocksLoaded& input);
+  void settle();
+  void keep_house();
+  [[nodiscard]] bool is_busy() const;
+
+  // --- messages ---
+  void on(NodeId from, const paxos::Heartbeat& heartbeat);
+  void on(NodeId from, const paxos::PreVote& message);
+  void on(NodeId from, const paxos::PreVoteReply& message);
+  void on(NodeId from, const paxos::Prepare& message);
+  void on(NodeId from, const paxos::Promise& message);
+  void on(NodeId from, const paxos::Accept& message);
+  void on(NodeId from, const paxos::Accepted& message);
+  void on(NodeId from, const paxos::Nack& message);
+  void on(NodeId from, const paxos::Forward& message);
+  void on(NodeId from, const paxos::ForwardReply& message);
+  void on(NodeId from, const paxos::ReadIndexRequest& message);
+  void on(NodeId from, const paxos::ReadIndexReply& message);
+  void on(NodeId from, const paxos::ReadProbe& message);
+  void on(NodeId from, const paxos::ReadProbeAck& message);
+  void on(NodeId from, const paxos::FetchBlocks& message);
+  void on(NodeId from, const paxos::Blocks& message);
+  void on(NodeId from, const paxos::RejoinRequest& message);
+  void on(NodeId from, const paxos::RejoinReply& message);
+
+  // --- elections and ballots (replica_ballots.cpp) ---
+  void send_heartbeats();
+  void watch_election();
+  void campaign();
+  void abandon_candidacy();
+  void lead_if_elected();
+  void lead();
+  void step_down(const std::string& reason);
+  void follow(NodeId leader, paxos::Ballot ballot);
+  void give_way_to(paxos::Ballot ballot);
+  void propose(paxos::Value value);
+  void accept_from(NodeId leader, const paxos::Accept& message);
+  void help_to_rejoin(const paxos::Heartbeat& heartbeat);
+  void resend_accepts();
+  void resend_prepares();
+  [[nodiscard]] paxos::Promise promise_report(paxos::Ballot ballot, Slot first) const;
+
+  // --- history (replica_history.cpp) ---
+  void apply_decided();
+  void apply_learned();
+  void on_applied(AppliedState::Applied applied);
+  void compare_head(NodeId from, const paxos::Head& head);
+  void note_conflict(NodeId from, Height height);
+  void catch_up(bool urgent);
+  void watch_abstention();
+  void drive_rejoin();
+  [[nodiscard]] bool is_abstaining() const {
+    return rejoining() || applied_.height() < height_of(abstain_through_);
+  }
+  [[nodiscard]] bool rejoining() const {
+    return rejoin_ && rejoin_->phase() != Rejoin::Phase::bounded;
+  }
+  [[nodiscard]] std::string repair_reason() const;
+
+  // --- requests (replica_requests.cpp) ---
+  void admit(Origin origin, SharedBytes command, Instant expires, std::uint8_t hops);
+  void dispatch(std::uint64_t id);
+  void forward_due(Instant before);
+  void propose_queued();
+  void answer(const Origin& origin, const kv::CommandResult& result, std::string message);
+  void answer_read(const ClientRead& read);
+  void refuse_read(const Reader& reader, ErrorCode code, std::string message);
+  void drive_reads();
+  void confirm_reads(Slot index);
+  void expire();
+  void fail_everything();
+  [[nodiscard]] std::optional<kv::CommandResult> known_result(const kv::Command& command) const;
+  // When to answer at the latest, so that the answer arrives before `deadline`.
+  [[nodiscard]] Instant expiry(Instant deadline) const;
+
+  // --- output ---
+  void send(NodeId to, paxos::Message message);
+  void send_to_peers(const paxos::Message& message);
+  // Returns the ticket under which the record becomes durable.
+  Ticket persist(paxos::DurableRecord record);
+  void send_once_durable(NodeId to, paxos::Message message);
+  void notice(Notice::Level level, std::string text);
+  [[nodiscard]] bool log_is_idle() const { return durable_ticket_ == last_ticket_; }
+  [[nodiscard]] Slot applied_slot() const { return slot_of(applied_.height()); }
+
+  paxos::Membership membership_;
+  Settings settings_;
+  std::vector<NodeId> peers_;
+
+  // Durable, or on the way to the disk.
+  paxos::Acceptor acceptor_;
+  paxos::GenerationTable generations_;
+  paxos::AbstainRecord abstain_record_;
+  // The decided history.
+  AppliedState applied_;
+  paxos::Learner learner_;
+  // Volatile. At most one of candidate_ and leader_ is there; neither: follower.
+  paxos::Election election_;
+  std::optional<paxos::Candidate> candidate_;
+  std::optional<paxos::Leader> leader_;
+  Slot barrier_;  // leader: the no-op of its own ballot; reads wait until it is applied
+  Requests requests_;
+  Reads reads_;
+  Instant ask_again_at_;  // no question about a read index before
+  CatchUp catch_up_;
+  std::optional<Rejoin> rejoin_;
+  Slot abstain_through_;
+  bool was_abstaining_ = false;
+  std::string damage_;
+  std::map<NodeId, Height> conflicts_;  // peers whose chain differs from ours, and where seen
+  bool halted_ = false;                 // diverged: nothing is done any more
+
+  // Tickets.
+  Ticket last_ticket_;
+  Ticket durable_ticket_;
+  struct OwnAcceptance {
+    Ticket ticket;
+    Slot slot;
+  };
+  std::deque<OwnAcceptance> own_acceptances_;
+  std::optional<Ticket> own_promise_;
+
+  Instant heartbeat_at_;
+  Instant housekeeping_at_;
+  std::uint64_t leader_changes_ = 0;
+  NodeId last_leader_;
+  Timestamp wall_;
+
+  // The step under way.
+  Instant now_;
+  Output* out_ = nullptr;
+};
+
+}  // namespace paxledger::engine

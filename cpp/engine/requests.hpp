@@ -1,0 +1,143 @@
+// The commands that somebody waits for: clients of this node, and peers that forwarded.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/ids.hpp"
+#include "base/time.hpp"
+#include "engine/io.hpp"
+#include "engine/settings.hpp"
+#include "engine/status.hpp"
+#include "kv/command.hpp"
+#include "paxos/messages.hpp"
+
+namespace paxledger::engine {
+
+// A peer that asked on somebody's behalf, and its name for the request.
+struct RemoteOrigin {
+  NodeId node;
+  std::uint64_t id = 0;
+  auto operator<=>(const RemoteOrigin&) const = default;
+};
+// Who is to be answered.
+using Origin = std::variant<RequestKey, RemoteOrigin>;
+
+// A command's identity, for exactly-once: all copies of a command share it.
+struct CommandKey {
+  SessionId session;
+  Sequence sequence;
+  auto operator<=>(const CommandKey&) const = default;
+};
+// Precondition: the octets of a well-formed command.
+[[nodiscard]] CommandKey command_key(std::string_view command);
+
+// Every request from its arrival until its answer.
+//
+// A request is in one of four stages:
+//   waiting    nobody to send it to yet, or the last attempt was refused
+//   forwarded  sent to another node; sent again when the answer stays out
+//   queued     this node leads and will propose it
+//   proposed   it stands in a slot of this leadership
+// Invariants:
+//  1. Of all requests with one CommandKey at most one stands in the queue.
+//  2. is_exposed() holds once a copy of the command may reach the log: from then on silence means
+//     "outcome unknown", before it means "no effect".
+//  3. size() <= pending_requests_max, queued_bytes() <= queue_bytes_max + one command.
+class Requests {
+ public:
+  enum class Stage : std::uint8_t { waiting, forwarded, queued, proposed };
+
+  struct Request {
+    Origin origin;
+    SharedBytes command;
+    CommandKey key;
+    Instant expires;
+    Stage stage = Stage::waiting;
+    bool was_proposed = false;
+    std::uint32_t sends = 0;  // forwards that were not refused
+    NodeId sent_to;
+    Instant sent_at;
+    std::uint8_t hops = 0;  // how often the command was passed on before it came here
+
+    // A copy of the command may have reached, or may yet reach, the log.
+    [[nodiscard]] bool is_exposed() const { return was_proposed || sends > 0; }
+  };
+
+  // `first_id` is drawn anew for every life of the replica: an answer to a request of an earlier
+  // life must not pass for the answer to one of this life.
+  Requests(const Limits& limits, std::uint64_t first_id) : limits_(limits), next_id_(first_id) {}
+
+  [[nodiscard]] bool is_full() const { return requests_.size() >= limits_.pending_requests_max; }
+  [[nodiscard]] bool queue_is_full() const {
+    return queue_.size() >= limits_.queue_commands_max || queued_bytes_ >= limits_.queue_bytes_max;
+  }
+  [[nodiscard]] bool empty() const { return requests_.empty(); }
+  [[nodiscard]] std::size_t size() const { return requests_.size(); }
+  [[nodiscard]] std::size_t queued() const { return queue_.size(); }
+  [[nodiscard]] std::size_t queued_bytes() const { return queued_bytes_; }
+
+  // The id under which the origin's request is already here: a forward that was sent again.
+  [[nodiscard]] bool knows(const RemoteOrigin& origin) const { return remote_.contains(origin); }
+
+  // Takes in a request as `waiting`; returns its id.
+  std::uint64_t admit(Origin origin, SharedBytes command, CommandKey key, Instant expires,
+                      std::uint8_t hops);
+
+  // Moves a request into the queue, unless a twin stands there or in a slot already.
+  void enqueue(std::uint64_t id);
+  // Takes the front of the queue as long as the batch stays within the limits.
+  [[nodiscard]] std::vector<SharedBytes> cut_batch(std::size_t bytes_max, std::size_t count_max);
+
+  // The leadership ended: what was queued or proposed waits again, exposed if it was proposed.
+  void on_leadership_lost();
+  // This node leads: everything is to be proposed by itself.
+  void on_leadership_won();
+
+  // The ids of requests in `waiting`, and of those forwarded before `before`.
+  [[nodiscard]] std::vector<std::uint64_t> to_be_sent(Instant before) const;
+  void mark_forwarded(std::uint64_t id, NodeId to, Instant now);
+  // The forward had no effect there; try elsewhere.
+  void mark_refused(std::uint64_t id, NodeId by);
+  [[nodiscard]] const Request* find(std::uint64_t id) const;
+
+  // All requests with this key end; their origins are to be answered.
+  [[nodiscard]] std::vector<Origin> resolve(const CommandKey& key);
+  // One request ends.
+  [[nodiscard]] std::optional<Request> take(std::uint64_t id);
+  // Those whose time is over by `now`.
+  [[nodiscard]] std::vector<Request> take_expired(Instant now);
+
+  void describe(std::vector<QueuedItem>& items, std::size_t count_max) const;
+
+ private:
+  struct KeyHash {
+    std::size_t operator()(const CommandKey& key) const noexcept {
+      return std::hash<std::uint64_t>{}(key.session.value() * 0x9e3779b97f4a7c15 ^
+                                        key.sequence.value());
+    }
+  };
+  void forget(std::uint64_t id, const Request& request);
+
+  Limits limits_;
+  std::uint64_t next_id_;
+  std::map<std::uint64_t, Request> requests_;
+  std::unordered_map<CommandKey, std::vector<std::uint64_t>, KeyHash> by_key_;
+  std::map<RemoteOrigin, std::uint64_t> remote_;
+  std::set<std::pair<Instant, std::uint64_t>> by_expiry_;
+  // Ids of requests in stage `queued`; ids of requests that ended meanwhile may stand in between.
+  std::deque<std::uint64_t> queue_;
+  std::size_t queued_bytes_ = 0;
+};
+
+}  // namespace paxledger::engine

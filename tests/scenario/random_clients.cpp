@@ -1,0 +1,296 @@
+#include "scenario/random_clients.hpp"
+
+#include <algorithm>
+
+#include "support/describe.hpp"
+
+namespace paxledger::world {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+bool is_definite(ErrorCode code) {
+  return code == ErrorCode::ok || code == ErrorCode::not_found ||
+         code == ErrorCode::compare_failed;
+}
+
+RegisterOperation::Kind kind_in_history(const OpenOperation& operation) {
+  if (operation.plain_read) return RegisterOperation::Kind::read;
+  switch (operation.kind) {
+    case kv::CommandKind::remove: return RegisterOperation::Kind::remove;
+    case kv::CommandKind::compare_and_put: return RegisterOperation::Kind::swap;
+    case kv::CommandKind::read: return RegisterOperation::Kind::read;
+    default: return RegisterOperation::Kind::write;
+  }
+}
+
+}  // namespace
+
+RandomClients::RandomClients(const RandomProfile& profile, Prng& prng, bool shared_session)
+    : profile_(profile), prng_(prng), clients_(profile.clients) {
+  for (std::size_t i = 0; i < clients_.size(); ++i) {
+    clients_[i].session = SessionId(1000 * (shared_session ? 1 : i + 1));
+  }
+}
+
+Duration RandomClients::patience() {
+  return settled_ ? Duration(milliseconds(1500))
+                  : Duration(milliseconds(prng_.between(5, profile_.patience_ms_max)));
+}
+
+NodeId RandomClients::choose_node(Client& client, const World& world) {
+  if (world.running(client.favourite) && prng_.chance(2, 3)) return client.favourite;
+  const auto nodes = world.nodes();
+  const NodeId node = nodes[prng_.below(nodes.size())];
+  if (!world.running(node)) return kNobody;
+  return client.favourite = node;
+}
+
+void RandomClients::wake(std::size_t index, World& world) {
+  Client& client = clients_[index];
+  if (client.expired && client.operations.empty()) {
+    client.session = SessionId(client.session.value() + 1);
+    client.next = 1;
+    client.expired = client.open = client.opening_now = false;
+  }
+  if (!client.open) open_session(index, world);
+  std::vector<std::uint64_t> again;
+  for (auto& [sequence, operation] : client.operations) {
+    if (operation.asked && world.now() > operation.asked_until + milliseconds(20)) {
+      operation.asked = false;  // the node went down with the request
+    }
+    if (!operation.asked) again.push_back(sequence);
+  }
+  for (const std::uint64_t sequence : again) {
+    if (client.operations.contains(sequence)) attempt(index, sequence, world);
+  }
+  if (!closed_ && client.open && !client.expired && client.operations.size() < profile_.pipeline &&
+      client.begun < profile_.operations) {
+    begin(index, world);
+  }
+}
+
+void RandomClients::open_session(std::size_t index, World& world) {
+  Client& client = clients_[index];
+  if (client.opening_now && world.now() <= client.opening_until + milliseconds(20)) return;
+  const NodeId node = choose_node(client, world);
+  if (node == kNobody) return;
+  kv::Command command;
+  command.kind = kv::CommandKind::open_session;
+  command.session = client.session;
+  command.argument = profile_.session_ms;
+  const Duration until = patience();
+  client.opening_until = world.now() + until;
+  client.opening_now = true;
+  requests_[world.next_request()] = {index, 0};
+  (void)world.propose(node, command, until);
+}
+
+void RandomClients::begin(std::size_t index, World& world) {
+  Client& client = clients_[index];
+  client.begun += 1;
+  OpenOperation operation;
+  operation.key = "key" + std::to_string(prng_.below(profile_.keys));
+  operation.floor = done_;
+  const std::uint64_t what = prng_.below(100);
+  if (what < 40) {
+    operation.kind = kv::CommandKind::put;
+  } else if (what < 50) {
+    operation.kind = kv::CommandKind::remove;
+  } else if (what < 60) {
+    operation.kind = kv::CommandKind::compare_and_put;
+  } else if (what < 65) {
+    operation.kind = kv::CommandKind::read;
+  } else {
+    operation.plain_read = true;
+    operation.local = what >= 92;
+  }
+  Recorded recorded{operation.key, {}, operation.local};
+  if (kind_in_history(operation) == RegisterOperation::Kind::swap) {
+    const auto& [value, revision] = client.seen[operation.key];
+    operation.argument = revision;
+    recorded.operation.expected = value;
+  }
+  if (!operation.plain_read && (operation.kind == kv::CommandKind::put ||
+                                operation.kind == kv::CommandKind::compare_and_put)) {
+    operation.value = "v" + std::to_string(++values_);
+    recorded.operation.value = operation.value;
+  }
+  recorded.operation.kind = kind_in_history(operation);
+  recorded.operation.invoked = world.tick();
+  operation.history = history_.size();
+  history_.push_back(std::move(recorded));
+  const std::uint64_t sequence = operation.plain_read ? ++reads_ : client.next++;
+  client.operations.emplace(sequence, std::move(operation));
+  attempt(index, sequence, world);
+}
+
+void RandomClients::attempt(std::size_t index, std::uint64_t sequence, World& world) {
+  Client& client = clients_[index];
+  const NodeId node = choose_node(client, world);
+  if (node == kNobody) return;
+  OpenOperation& operation = client.operations.at(sequence);
+  operation.asked = true;
+  operation.attempts += 1;
+  const Duration until = patience();
+  operation.asked_until = world.now() + until;
+  // The answer may come within the call, when nobody knows the request's name yet; the name is
+  // therefore foretold.
+  const RequestKey expected = world.next_request();
+  operation.request = expected;
+  requests_[expected] = {index, sequence};
+  if (operation.plain_read) {
+    if (operation.local && prng_.chance(1, 4)) {
+      (void)world.scan(node, "key", "", 1 + prng_.below(4), engine::ReadConsistency::local, until);
+    } else {
+      (void)world.read(node, operation.key,
+                       operation.local ? engine::ReadConsistency::local
+                                       : engine::ReadConsistency::linearizable,
+                       until);
+    }
+    return;
+  }
+  kv::Command command;
+  command.kind = operation.kind;
+  command.session = client.session;
+  command.sequence = Sequence(sequence);
+  command.acknowledged = Sequence(client.operations.begin()->first - 1);
+  command.argument = operation.argument;
+  const std::string key = operation.key;  // the operation may end within the call
+  const std::string value = operation.value;
+  command.key = key;
+  command.value = value;
+  (void)world.propose(node, command, until);
+}
+
+void RandomClients::answered(const Answered& answered, World& world) {
+  const auto found = requests_.find(answered.request.key);
+  if (found == requests_.end()) return;
+  const auto [index, sequence] = found->second;
+  requests_.erase(found);
+  answered_ += 1;
+  Client& client = clients_[index];
+  const auto* result = std::get_if<kv::CommandResult>(&answered.reply.what);
+  const ErrorCode code = result == nullptr ? ErrorCode::ok : result->code;
+  if (sequence == 0) {
+    client.opening_now = false;
+    client.open = client.open || code == ErrorCode::ok;
+    return;
+  }
+  const auto operation = client.operations.find(sequence);
+  if (operation == client.operations.end()) return;
+  if (operation->second.request != answered.request.key) return;  // of an attempt given up
+  operation->second.asked = false;
+  if (is_definite(code)) {
+    finish(client, sequence, answered, world);
+  } else {
+    refused(client, sequence, code);
+  }
+}
+
+void RandomClients::finish(Client& client, std::uint64_t sequence, const Answered& answered,
+                           World& world) {
+  const OpenOperation operation = std::move(client.operations.at(sequence));
+  client.operations.erase(sequence);
+  check_floor(operation, answered, world);
+  const auto* result = std::get_if<kv::CommandResult>(&answered.reply.what);
+  if (result == nullptr) return;  // a local scan
+  RegisterOperation& recorded = history_[operation.history].operation;
+  recorded.known = true;
+  recorded.answered = answered.answered_at;
+  recorded.succeeded = result->code == ErrorCode::ok;
+  if (recorded.kind == RegisterOperation::Kind::read && recorded.succeeded) {
+    recorded.value = std::string(result->value.view());
+  }
+  if (operation.local) return;
+  const bool swap = recorded.kind == RegisterOperation::Kind::swap;
+  if (recorded.kind == RegisterOperation::Kind::remove || !recorded.succeeded) {
+    if (!swap) client.seen[operation.key] = {std::nullopt, 0};
+  } else {
+    client.seen[operation.key] = {recorded.value, result->revision.value()};
+  }
+}
+
+void RandomClients::check_floor(const OpenOperation& operation, const Answered& answered,
+                                const World& world) {
+  if (operation.local) return;
+  if (operation.plain_read) {
+    if (answered.reply.height < operation.floor) {
+      violations_.push_back("read: node " + name(answered.request.node) + " answers a read from height " +
+                            std::to_string(answered.reply.height.value()) +
+                            " though a write at height " +
+                            std::to_string(operation.floor.value()) + " was done before");
+    }
+    return;
+  }
+  const auto* outcome = world.history().outcome(*answered.request.session,
+                                                answered.request.sequence);
+  if (outcome == nullptr) return;  // reported by the world
+  if (outcome->height <= operation.floor) {
+    violations_.push_back("order: " + operation.key + "=" + operation.value +
+                          " stands at a height that was decided before it was begun");
+  }
+  done_ = std::max(done_, outcome->height);
+}
+
+void RandomClients::refused(Client& client, std::uint64_t sequence, ErrorCode code) {
+  OpenOperation& operation = client.operations.at(sequence);
+  const bool no_effect = code != ErrorCode::timeout;
+  if (operation.plain_read) {
+    if (!settled_ && prng_.chance(1, 3)) {
+      history_[operation.history].excluded = true;
+      client.operations.erase(sequence);
+    }
+    return;
+  }
+  if (code == ErrorCode::session_expired) {
+    // An earlier attempt may have been applied before the session ended: outcome unknown.
+    if (operation.attempts == 1) {
+      must_not_apply_.insert({client.session, Sequence(sequence)});
+      history_[operation.history].excluded = true;
+    }
+    client.operations.erase(sequence);
+    client.expired = true;
+    return;
+  }
+  if (settled_ || !prng_.chance(1, 6)) return;
+  // The client gives up. What had no effect must never have one.
+  // (A network that doubles messages may hand a refused Forward over a second time, so the claim
+  // is made, and checked, for networks that do not. TCP does not.)
+  if (no_effect && operation.attempts == 1 && profile_.duplicate_permille == 0) {
+    must_not_apply_.insert({client.session, Sequence(sequence)});
+    history_[operation.history].excluded = true;
+  }
+  client.operations.erase(sequence);
+}
+
+bool RandomClients::idle() const {
+  return std::all_of(clients_.begin(), clients_.end(),
+                     [](const Client& client) { return client.operations.empty(); });
+}
+
+std::string RandomClients::verdict(const AgreedHistory& agreed, std::uint64_t* undecided) const {
+  for (const auto& [session, sequence] : must_not_apply_) {
+    const auto* outcome = agreed.outcome(session, sequence);
+    if (outcome != nullptr && outcome->had_effect) {
+      return "reply: session " + std::to_string(session.value()) + " sequence " +
+             std::to_string(sequence.value()) +
+             " took effect although its only attempt was answered as having none";
+    }
+  }
+  std::map<std::string, std::vector<RegisterOperation>> by_key;
+  for (const auto& recorded : history_) {
+    if (!recorded.excluded) by_key[recorded.key].push_back(recorded.operation);
+  }
+  for (const auto& [key, operations] : by_key) {
+    const Verdict verdict = check_register(operations);
+    if (verdict.exhausted) *undecided += 1;
+    if (!verdict.linearizable) {
+      return "linearizability: no order explains what clients saw of " + key + ":\n" + verdict.text;
+    }
+  }
+  return {};
+}
+
+}  // namespace paxledger::world

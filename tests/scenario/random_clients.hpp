@@ -1,0 +1,100 @@
+// The clients of a random run: sessions that retry over nodes until they know the outcome.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/prng.hpp"
+#include "scenario/random_profile.hpp"
+#include "support/linearizability.hpp"
+#include "support/world.hpp"
+
+namespace paxledger::world {
+
+// An operation that a client has begun and whose outcome it does not know yet.
+struct OpenOperation {
+  kv::CommandKind kind = kv::CommandKind::put;
+  bool plain_read = false;  // a read that leaves no block behind; `kind` does not count
+  bool local = false;
+  std::string key;
+  std::string value;
+  std::uint64_t argument = 0;
+  std::size_t history = 0;  // index into the clients' history
+  std::uint64_t attempts = 0;
+  bool asked = false;       // an attempt is under way
+  RequestKey request;
+  Instant asked_until;
+  Height floor;             // every write known to be done when this one was begun is at or below
+};
+
+// Invariants:
+//  1. A sequence is used for one command only, however often it is sent.
+//  2. `acknowledged` stands below every open sequence.
+class RandomClients {
+ public:
+  RandomClients(const RandomProfile& profile, Prng& prng, bool shared_session);
+
+  // The client's turn: sends what must be sent again, and begins something new if it may.
+  void wake(std::size_t client, World& world);
+  void answered(const Answered& answered, World& world);
+  // No faults any more: nobody gives up, and patience is long.
+  void settle_down() { settled_ = true; }
+  // Begins nothing new; open operations are still pursued.
+  void begin_no_more() { closed_ = true; }
+  [[nodiscard]] bool idle() const;
+  [[nodiscard]] std::size_t count() const { return clients_.size(); }
+  [[nodiscard]] std::uint64_t answered_count() const { return answered_; }
+
+  // Everything that can be said once the run is over. Empty: nothing is wrong.
+  [[nodiscard]] std::string verdict(const AgreedHistory& agreed, std::uint64_t* undecided) const;
+  // What was found wrong on the way.
+  [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
+
+ private:
+  struct Client {
+    SessionId session;
+    bool open = false;           // the session is known to be open
+    bool expired = false;        // the session is over; a fresh one follows its last operation
+    std::uint64_t next = 1;      // sequence
+    std::uint64_t begun = 0;
+    std::map<std::uint64_t, OpenOperation> operations;  // by sequence; plain reads above 2^40
+    Instant opening_until;
+    bool opening_now = false;
+    std::map<std::string, std::pair<std::optional<std::string>, std::uint64_t>> seen;
+    NodeId favourite{1};
+  };
+  struct Recorded {
+    std::string key;
+    RegisterOperation operation;
+    bool excluded = false;  // never took effect, or is a local read
+  };
+
+  NodeId choose_node(Client& client, const World& world);
+  void open_session(std::size_t index, World& world);
+  void begin(std::size_t index, World& world);
+  void attempt(std::size_t index, std::uint64_t sequence, World& world);
+  void finish(Client& client, std::uint64_t sequence, const Answered& answered, World& world);
+  void refused(Client& client, std::uint64_t sequence, ErrorCode code);
+  void check_floor(const OpenOperation& operation, const Answered& answered, const World& world);
+  [[nodiscard]] Duration patience();
+
+  const RandomProfile& profile_;
+  Prng& prng_;
+  std::vector<Client> clients_;
+  std::map<RequestKey, std::pair<std::size_t, std::uint64_t>> requests_;
+  std::vector<Recorded> history_;
+  std::set<std::pair<SessionId, Sequence>> must_not_apply_;
+  std::vector<std::string> violations_;
+  Height done_;  // every write that a client knows to be done is at or below this height
+  std::uint64_t answered_ = 0;
+  std::uint64_t values_ = 0;
+  std::uint64_t reads_ = std::uint64_t{1} << 40;
+  bool settled_ = false;
+  bool closed_ = false;
+};
+
+}  // namespace paxledger::world

@@ -1,0 +1,244 @@
+#include "support/safety.hpp"
+
+#include <algorithm>
+
+#include "engine/batch.hpp"
+#include "kv/command.hpp"
+#include "support/describe.hpp"
+
+namespace paxledger::world {
+
+std::string AgreedHistory::append(const ledger::Block& block) {
+  blocks_.push_back(block);
+  const auto commands = ledger::split_ops(block.ops.view(), block.header.op_count);
+  if (!commands) return "the ops of a decided block cannot be split";
+  const Timestamp now = block.header.timestamp;
+  std::string complaint;
+  store_.advance_time(now);
+  for (const auto octets : *commands) {
+    const Revision before = store_.revision();
+    const auto result = store_.apply(octets, now);
+    const bool effect = store_.revision() != before;
+    const auto command = kv::parse_command(octets);
+    if (!command) continue;
+    if (effect) {
+      const auto* entry = store_.find(command->key);
+      Version version{block.header.height, std::nullopt, store_.revision()};
+      if (entry != nullptr) version.value = std::string(entry->value.view());
+      versions_[std::string(command->key)].push_back(std::move(version));
+    }
+    const auto key = std::make_pair(command->session, command->sequence);
+    const auto known = outcomes_.find(key);
+    if (known == outcomes_.end()) {
+      outcomes_[key] = {result, block.header.height, effect};
+    } else if (effect && known->second.had_effect) {
+      complaint = describe_command(octets) + " took effect twice: at heights " +
+                  std::to_string(known->second.height.value()) + " and " +
+                  std::to_string(block.header.height.value());
+    } else if (effect) {
+      known->second = {result, block.header.height, effect};
+    }
+  }
+  return complaint;
+}
+
+const AgreedHistory::Outcome* AgreedHistory::outcome(SessionId session, Sequence sequence) const {
+  const auto found = outcomes_.find({session, sequence});
+  return found == outcomes_.end() ? nullptr : &found->second;
+}
+
+Version AgreedHistory::at(const std::string& key, Height height) const {
+  const auto found = versions_.find(key);
+  Version newest;
+  if (found == versions_.end()) return newest;
+  for (const auto& version : found->second) {
+    if (version.height > height) break;
+    newest = version;
+  }
+  return newest;
+}
+
+void SafetyCheck::violated(const std::string& rule, NodeId node, const std::string& text) {
+  violations_.push_back(rule + ": node " + name(node) + ": " + text);
+}
+
+void SafetyCheck::value_seen(NodeId node, const paxos::Ballot& ballot, Slot slot,
+                             const paxos::Value& value) {
+  auto [entry, fresh] = votes_[slot].try_emplace(ballot, Votes{value, {}});
+  if (!fresh && !(entry->second.value == value)) {
+    violated("value", node,
+             "two values under ballot " + to_string(ballot) + " at slot " +
+                 std::to_string(slot.value()) + ": " + describe_value(entry->second.value) +
+                 " and " + describe_value(value));
+  }
+}
+
+void SafetyCheck::record_handed_over(NodeId node, const paxos::DurableRecord& record) {
+  paxos::Ballot& promised = promised_[node];
+  if (const auto* promise = std::get_if<paxos::PromiseRecord>(&record)) {
+    if (promise->ballot < promised) {
+      violated("promise", node,
+               "promises " + to_string(promise->ballot) + " after " + to_string(promised));
+    }
+    promised = std::max(promised, promise->ballot);
+  }
+  if (const auto* accept = std::get_if<paxos::AcceptRecord>(&record)) {
+    value_seen(node, accept->ballot, accept->slot, accept->value);
+    if (accept->ballot < promised) {
+      violated("promise", node,
+               "accepts " + to_string(accept->ballot) + " at slot " +
+                   std::to_string(accept->slot.value()) + " after it promised " +
+                   to_string(promised));
+    }
+    promised = std::max(promised, accept->ballot);
+  }
+}
+
+void SafetyCheck::record_durable(NodeId node, const paxos::DurableRecord& record) {
+  if (const auto* accept = std::get_if<paxos::AcceptRecord>(&record)) {
+    votes_[accept->slot][accept->ballot].accepted_by.insert(node);
+  }
+}
+
+void SafetyCheck::message_leaves(NodeId from, const paxos::Message& message,
+                                 const paxos::DurableState& durable, Slot trimmed) {
+  if (const auto* promise = std::get_if<paxos::Promise>(&message)) {
+    if (durable.promised < promise->ballot) {
+      violated("durable", from, "sends a promise that is not in its log: " + describe(message));
+    }
+  } else if (const auto* prepare = std::get_if<paxos::Prepare>(&message)) {
+    if (durable.promised < prepare->ballot || prepare->ballot.node != from) {
+      violated("durable", from, "uses a ballot that is not in its log: " + describe(message));
+    }
+  } else if (const auto* accept = std::get_if<paxos::Accept>(&message)) {
+    value_seen(from, accept->ballot, accept->slot, accept->value);
+    if (durable.promised < accept->ballot || accept->ballot.node != from) {
+      violated("durable", from, "uses a ballot that is not in its log: " + describe(message));
+    }
+  } else if (const auto* accepted = std::get_if<paxos::Accepted>(&message)) {
+    const auto held = durable.accepted.find(accepted->slot);
+    // Of a slot that it has applied a node may say so without a record: that slot is decided, and
+    // its value can be no other (block_decided() has checked that a quorum accepted it).
+    const bool applied = height_of(accepted->slot) < next_[from];
+    const bool covered = accepted->slot <= trimmed || (held != durable.accepted.end() &&
+                                                       held->second.ballot >= accepted->ballot);
+    const auto slot = votes_.find(accepted->slot);
+    const bool voted = slot != votes_.end() && slot->second.contains(accepted->ballot) &&
+                       slot->second.at(accepted->ballot).accepted_by.contains(from);
+    if (!applied && (!covered || !voted)) {
+      violated("durable", from, "sends an acceptance that is not in its log: " + describe(message));
+    }
+  }
+}
+
+bool SafetyCheck::is_chosen(const ledger::Block& block) const {
+  const auto slot = votes_.find(slot_of(block.header.height));
+  if (slot == votes_.end()) return false;
+  return std::any_of(slot->second.begin(), slot->second.end(), [&](const auto& entry) {
+    const Votes& votes = entry.second;
+    if (!membership_.is_quorum(votes.accepted_by)) return false;
+    const auto batch = engine::decode_batch(votes.value);
+    return batch.ok() && batch->ops == block.ops &&
+           batch->commands.size() == block.header.op_count &&
+           batch->timestamp <= block.header.timestamp;
+  });
+}
+
+void SafetyCheck::block_decided(NodeId node, const ledger::Block& block) {
+  const Height height = block.header.height;
+  const auto where = "height " + std::to_string(height.value()) + " " + describe_block(block);
+  if (height != next_[node]) {
+    violated("chain", node,
+             "decides " + where + " but height " + std::to_string(next_[node].value()) +
+                 " is next");
+    return;
+  }
+  next_[node] = height.next();
+  if (height <= history_.height()) {
+    if (history_.block(height).hash != block.hash) {
+      violated("value", node,
+               "decides " + where + " where " + describe_block(history_.block(height)) +
+                   " was decided before");
+    }
+    return;
+  }
+  // Node chains have no gaps, so the first node to decide a height knows all heights below it.
+  if (height != history_.height().next()) {
+    violated("chain", node, "decides " + where + " above a height that nobody decided");
+    return;
+  }
+  const Digest previous =
+      height == Height(1) ? genesis_ : history_.block(Height(height.value() - 1)).hash;
+  if (block.header.previous != previous) violated("chain", node, where + " does not link");
+  if (!is_chosen(block)) {
+    violated("chosen", node, "decides " + where + " without a quorum that accepted it durably");
+  }
+  const std::string complaint = history_.append(block);
+  if (!complaint.empty()) violated("exactly-once", node, complaint);
+}
+
+void SafetyCheck::head_seen(NodeId node, const paxos::Head& head) {
+  if (head.height.next() != next_[node]) {
+    violated("chain", node,
+             "says height " + std::to_string(head.height.value()) + " but has handed out blocks to " +
+                 std::to_string(next_[node].value() - 1));
+  } else if (head.height > Height(0) && head.height <= history_.height() &&
+             history_.block(head.height).hash != head.hash) {
+    violated("chain", node, "has another head at height " + std::to_string(head.height.value()));
+  }
+}
+
+void SafetyCheck::result_given(NodeId node, SessionId session, Sequence sequence,
+                               const kv::CommandResult& result) {
+  const bool definite = result.code == ErrorCode::ok || result.code == ErrorCode::not_found ||
+                        result.code == ErrorCode::compare_failed;
+  if (!definite) return;
+  const auto* outcome = history_.outcome(session, sequence);
+  const std::string which =
+      "session " + std::to_string(session.value()) + " sequence " + std::to_string(sequence.value());
+  if (outcome == nullptr) {
+    violated("exactly-once", node, "answers " + which + " though no block holds it");
+  } else if (sequence != Sequence(0) && !(outcome->result == result)) {
+    violated("exactly-once", node, "gives " + which + " another result than the first one");
+  }
+}
+
+void SafetyCheck::read_answered(NodeId node, const std::string& key, Height height,
+                                const kv::CommandResult& result) {
+  if (result.code != ErrorCode::ok && result.code != ErrorCode::not_found) return;
+  const Version version = history_.at(key, height);
+  const bool found = result.code == ErrorCode::ok;
+  const bool equal = found ? version.value && *version.value == result.value.view() &&
+                                 version.revision == result.revision
+                           : !version.value;
+  if (height > history_.height() || !equal) {
+    violated("read", node,
+             "reads " + key + "=" + (found ? std::string(result.value.view()) : "nothing") +
+                 " at height " + std::to_string(height.value()) + " where it is " +
+                 version.value.value_or("nothing"));
+  }
+}
+
+void SafetyCheck::scan_answered(NodeId node, const std::string& prefix, const std::string& after,
+                                std::size_t count_max, Height height, const kv::ScanPage& page) {
+  std::vector<std::pair<std::string, std::string>> expected;
+  for (const auto& [key, versions] : history_.versions()) {
+    if (!key.starts_with(prefix) || key <= after) continue;
+    const Version version = history_.at(key, height);
+    if (version.value) expected.emplace_back(key, *version.value);
+  }
+  const bool whole = page.items.size() == expected.size();
+  bool equal = page.items.size() <= expected.size() && page.items.size() <= count_max &&
+               page.more == !whole;
+  for (std::size_t i = 0; equal && i < page.items.size(); ++i) {
+    equal = page.items[i].key == expected[i].first &&
+            page.items[i].value.view() == expected[i].second;
+  }
+  if (!equal) {
+    violated("read", node,
+             "scans " + prefix + " at height " + std::to_string(height.value()) +
+                 " and finds something else than the history holds");
+  }
+}
+
+}  // namespace paxledger::world

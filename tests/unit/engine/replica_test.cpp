@@ -1,0 +1,249 @@
+// A single replica, seen from its caller. How replicas play together: tests/scenario.
+#include "engine/replica.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "kv/command.hpp"
+
+namespace paxledger::engine {
+namespace {
+
+using std::chrono::milliseconds;
+
+const ClusterId kCluster = ledger::cluster_id("one replica");
+
+std::string open_session() {
+  kv::Command command;
+  command.kind = kv::CommandKind::open_session;
+  command.session = SessionId(1);
+  command.argument = 60'000;
+  return kv::encode_command(command);
+}
+
+class ReplicaTest : public testing::Test {
+ protected:
+  explicit ReplicaTest(std::uint32_t nodes = 3) : nodes_(nodes) { start(Recovered(kCluster)); }
+
+  void start(Recovered recovered) {
+    std::vector<NodeId> voters;
+    for (std::uint32_t i = 1; i <= nodes_; ++i) voters.emplace_back(i);
+    Settings settings;
+    settings.self = NodeId(1);
+    settings.cluster = kCluster;
+    replica_.emplace(paxos::Membership(voters), settings, std::move(recovered), Seed{7}, now_);
+  }
+  Output step(Input input) {
+    Output out;
+    replica_->step(std::move(input), now_, out);
+    replica_->check_invariants();
+    return out;
+  }
+  // Time passes in the steps that the replica asks for.
+  std::vector<Reply> pass(Duration time) {
+    const Instant end = now_ + time;
+    std::vector<Reply> replies;
+    while (replica_->next_deadline() <= end) {
+      now_ = std::max(now_, replica_->next_deadline());
+      Output out = step(TimerFired{Timestamp(1)});
+      replies.insert(replies.end(), out.replies.begin(), out.replies.end());
+    }
+    now_ = end;
+    return replies;
+  }
+  Output propose(std::uint64_t key, std::string octets, Duration patience) {
+    return step(Proposed{{{RequestKey(key), SharedBytes(std::move(octets)), now_ + patience}},
+                         Timestamp(1)});
+  }
+  static ErrorCode code(const Reply& reply) {
+    return std::get<kv::CommandResult>(reply.what).code;
+  }
+
+  std::uint32_t nodes_;
+  Instant now_{std::chrono::seconds(5)};
+  std::optional<Replica> replica_;
+};
+
+TEST_F(ReplicaTest, SaysNoQuorumBeforeTheDeadlineWhenItIsAlone) {
+  EXPECT_TRUE(propose(1, open_session(), milliseconds(500)).replies.empty());
+  const auto replies = pass(milliseconds(500));
+  ASSERT_EQ(replies.size(), 1u);
+  EXPECT_EQ(replies.front().request, RequestKey(1));
+  EXPECT_EQ(code(replies.front()), ErrorCode::no_quorum);
+}
+
+TEST_F(ReplicaTest, AnswersAMalformedCommandAtOnce) {
+  const auto out = propose(1, "no command", milliseconds(500));
+  ASSERT_EQ(out.replies.size(), 1u);
+  EXPECT_EQ(code(out.replies.front()), ErrorCode::bad_request);
+}
+
+TEST_F(ReplicaTest, AnswersALinearizableReadWithNoQuorumWhenItIsAlone) {
+  const auto out = step(ReadsRequested{{{RequestKey(4), ReadConsistency::linearizable,
+                                         Lookup{SharedBytes("k")}, now_ + milliseconds(300)}}});
+  EXPECT_TRUE(out.replies.empty());
+  const auto replies = pass(milliseconds(300));
+  ASSERT_EQ(replies.size(), 1u);
+  EXPECT_EQ(code(replies.front()), ErrorCode::no_quorum);
+}
+
+TEST_F(ReplicaTest, AnswersALocalReadAtOnceAndSaysFromWhichHeight) {
+  const auto out = step(ReadsRequested{{{RequestKey(4), ReadConsistency::local,
+                                         Lookup{SharedBytes("k")}, now_ + milliseconds(300)}}});
+  ASSERT_EQ(out.replies.size(), 1u);
+  EXPECT_EQ(code(out.replies.front()), ErrorCode::not_found);
+  EXPECT_EQ(out.replies.front().height, Height(0));
+}
+
+TEST_F(ReplicaTest, PutsAPromiseNowhereButBehindTheRecordThatKeepsIt) {
+  const paxos::Ballot ballot{Round(3), NodeId(2)};
+  const auto out = step(Received{NodeId(2), paxos::Prepare{ballot, Slot(1)}});
+  for (const auto& envelope : out.send_now) {
+    EXPECT_FALSE(std::holds_alternative<paxos::Promise>(envelope.message));
+  }
+  ASSERT_EQ(out.persist.send_after.size(), 1u);
+  EXPECT_TRUE(std::holds_alternative<paxos::Promise>(out.persist.send_after.front().message));
+  ASSERT_EQ(out.persist.records.size(), 1u);
+  EXPECT_EQ(std::get<paxos::PromiseRecord>(out.persist.records.front()).ballot, ballot);
+}
+
+TEST_F(ReplicaTest, RefusesAnAcceptBelowItsPromise) {
+  step(Received{NodeId(2), paxos::Prepare{{Round(3), NodeId(2)}, Slot(1)}});
+  const auto out = step(Received{
+      NodeId(3), paxos::Accept{{Round(2), NodeId(3)}, Slot(1), encode_batch(Timestamp(1), 0, {}),
+                               Slot(0)}});
+  EXPECT_TRUE(out.persist.records.empty());
+  ASSERT_FALSE(out.send_now.empty());
+  EXPECT_TRUE(std::holds_alternative<paxos::Nack>(out.send_now.front().message));
+}
+
+TEST_F(ReplicaTest, DoesNotAcceptAValueThatIsNoBatch) {
+  const auto out = step(Received{
+      NodeId(2), paxos::Accept{{Round(1), NodeId(2)}, Slot(1), SharedBytes("garbage"), Slot(0)}});
+  EXPECT_TRUE(out.persist.records.empty());
+  EXPECT_TRUE(out.persist.send_after.empty());
+}
+
+TEST_F(ReplicaTest, DoesNotBelieveABallotThatIsNotTheSenders) {
+  const paxos::Ballot foreign{Round(9), NodeId(3)};
+  auto out = step(Received{NodeId(2), paxos::Prepare{foreign, Slot(1)}});
+  EXPECT_TRUE(out.persist.records.empty());
+  out = step(Received{
+      NodeId(2), paxos::Accept{foreign, Slot(1), encode_batch(Timestamp(1), 0, {}), Slot(0)}});
+  EXPECT_TRUE(out.persist.records.empty());
+}
+
+TEST_F(ReplicaTest, IgnoresMessagesOfStrangersAndOfItself) {
+  const auto before = replica_->status(now_).promised;
+  step(Received{NodeId(9), paxos::Prepare{{Round(9), NodeId(9)}, Slot(1)}});
+  step(Received{NodeId(1), paxos::Prepare{{Round(9), NodeId(1)}, Slot(1)}});
+  EXPECT_EQ(replica_->status(now_).promised, before);
+}
+
+TEST_F(ReplicaTest, DoesNotVoteAfterItsLogWasLost) {
+  Recovered lost(kCluster);
+  lost.log_lost = true;
+  start(std::move(lost));
+  EXPECT_TRUE(replica_->status(now_).abstaining);
+  auto out = step(Received{NodeId(2), paxos::Prepare{{Round(3), NodeId(2)}, Slot(1)}});
+  EXPECT_TRUE(out.persist.send_after.empty());
+  out = step(Received{NodeId(2), paxos::Accept{{Round(3), NodeId(2)}, Slot(1),
+                                               encode_batch(Timestamp(1), 0, {}), Slot(0)}});
+  for (const auto& envelope : out.persist.send_after) {
+    EXPECT_FALSE(std::holds_alternative<paxos::Accepted>(envelope.message));
+  }
+  out = step(Received{NodeId(2), paxos::PreVote{{Round(4), NodeId(2)}}});
+  ASSERT_EQ(out.send_now.size(), 1u);
+  EXPECT_FALSE(std::get<paxos::PreVoteReply>(out.send_now.front().message).granted);
+}
+
+TEST_F(ReplicaTest, ServesNoReadsWhileItRepairs) {
+  Recovered damaged(kCluster);
+  damaged.damage = "blocks.000001: octet 17";
+  damaged.repair_through = Height(4);
+  start(std::move(damaged));
+  const auto out = step(ReadsRequested{{{RequestKey(4), ReadConsistency::local,
+                                         Lookup{SharedBytes("k")}, now_ + milliseconds(300)}}});
+  ASSERT_EQ(out.replies.size(), 1u);
+  EXPECT_EQ(code(out.replies.front()), ErrorCode::repairing);
+  EXPECT_NE(out.replies.front().message.find("octet 17"), std::string::npos);
+}
+
+TEST_F(ReplicaTest, DoesNotVoteOnWhatItsTrimmedLogAndDamagedBlocksNoLongerTell) {
+  Recovered damaged(kCluster);
+  damaged.log_complete_above = Slot(4);
+  start(std::move(damaged));
+  EXPECT_TRUE(replica_->status(now_).abstaining);
+  const auto out = step(Received{NodeId(2), paxos::Prepare{{Round(3), NodeId(2)}, Slot(1)}});
+  EXPECT_TRUE(out.persist.send_after.empty());
+}
+
+TEST_F(ReplicaTest, GivesEqualOutputsForEqualInputs) {
+  const auto play = [this] {
+    now_ = Instant(std::chrono::seconds(5));
+    start(Recovered(kCluster));
+    std::string trace;
+    for (int i = 0; i < 200; ++i) {
+      if (i % 7 == 0) {
+        paxos::Heartbeat beat;
+        step(Received{NodeId(2), beat});
+      }
+      now_ = std::max(now_, replica_->next_deadline());
+      const Output out = step(TimerFired{Timestamp(1)});
+      trace += std::to_string(now_.since_origin().count()) + ":";
+      for (const auto& envelope : out.send_now) trace += paxos::name_of(envelope.message);
+      trace += std::to_string(out.persist.records.size());
+    }
+    return trace;
+  };
+  EXPECT_EQ(play(), play());
+}
+
+class LonelyReplicaTest : public ReplicaTest {
+ protected:
+  LonelyReplicaTest() : ReplicaTest(1) {}
+
+  // Lets the replica lead, completing its writes at once.
+  void lead() {
+    for (int i = 0; i < 20 && replica_->status(now_).role != Role::leader; ++i) {
+      now_ = std::max(now_, replica_->next_deadline());
+      complete(step(TimerFired{Timestamp(1)}));
+    }
+  }
+  void complete(const Output& out) {
+    if (!out.persist.empty()) complete(step(Persisted{out.persist.ticket, Timestamp(1)}));
+  }
+};
+
+TEST_F(LonelyReplicaTest, LeadsAndDecidesAlone) {
+  lead();
+  EXPECT_EQ(replica_->status(now_).role, Role::leader);
+  EXPECT_EQ(replica_->status(now_).head.height, Height(1));
+}
+
+TEST_F(LonelyReplicaTest, AnswersOnlyOnceTheCommandIsDurable) {
+  lead();
+  const auto asked = propose(1, open_session(), milliseconds(500));
+  EXPECT_TRUE(asked.replies.empty());
+  EXPECT_TRUE(asked.decided.empty());
+  ASSERT_FALSE(asked.persist.empty());
+  const auto done = step(Persisted{asked.persist.ticket, Timestamp(1)});
+  ASSERT_EQ(done.replies.size(), 1u);
+  EXPECT_EQ(code(done.replies.front()), ErrorCode::ok);
+  EXPECT_EQ(done.decided.size(), 1u);
+}
+
+TEST_F(LonelyReplicaTest, SaysTimeoutNotFailureWhenTheOutcomeIsUnknown) {
+  lead();
+  const auto asked = propose(1, open_session(), milliseconds(500));
+  const auto replies = pass(milliseconds(500));  // the disk does not answer
+  ASSERT_EQ(replies.size(), 1u);
+  EXPECT_EQ(code(replies.front()), ErrorCode::timeout);
+  // The late decision is not answered a second time.
+  EXPECT_TRUE(step(Persisted{asked.persist.ticket, Timestamp(1)}).replies.empty());
+}
+
+}  // namespace
+}  // namespace paxledger::engine
