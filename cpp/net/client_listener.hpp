@@ -1,0 +1,93 @@
+// Where clients reach a node: a bound ROUTER.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <map>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <zmq.hpp>
+
+#include "base/bytes.hpp"
+#include "base/result.hpp"
+#include "base/strong_id.hpp"
+#include "net/context.hpp"
+#include "net/drop_counter.hpp"
+#include "net/frames.hpp"
+
+namespace paxledger::net {
+
+// A client's connection, by a number that this node gives out and never uses twice.
+using ConnectionId = StrongId<struct ConnectionIdTag, std::uint64_t>;
+
+struct ClientFrame {
+  ConnectionId connection;
+  SharedBytes payload;  // for wire::decode_requests
+};
+
+struct ClientTraffic {
+  std::uint64_t packets_sent = 0;
+  std::uint64_t bytes_sent = 0;
+  std::uint64_t packets_received = 0;
+  std::uint64_t bytes_received = 0;
+};
+
+// One thread owns it. No call blocks.
+//
+// Invariant: at most kConnectionsMax connections are remembered; beyond that the one that was
+// silent for longest is forgotten, and replies to it are dropped as not_connected.
+class ClientListener {
+ public:
+  static constexpr std::size_t kConnectionsMax = 65'536;
+  // A client's packet is at most this large; larger ones close the connection.
+  static constexpr std::int64_t kFrameBytesMax = std::int64_t{4} << 20;
+
+  // Errors: configuration (not loopback), io (address in use, …).
+  static Result<ClientListener> open(Context& context, const std::string& endpoint);
+
+  // The next packet of a client, or nothing if none waits. An Error says why one was dropped (it is
+  // counted); there may be more after it.
+  Result<std::optional<ClientFrame>> receive();
+
+  // Sends a packet of wire::ReplyWriter. Returns false if it was dropped: the client is gone or
+  // does not read its replies. It is counted.
+  bool send(ConnectionId connection, std::string packet);
+
+  // Counts a packet that was received but found to be bad.
+  void count_bad(DropReason reason) { drops_in_.count(reason); }
+
+  // To be polled for reading (ZMQ_POLLIN). After it was readable, call receive() until it returns
+  // nothing.
+  [[nodiscard]] zmq::socket_ref pollable() { return router_; }
+
+  [[nodiscard]] const DropCounter& drops_in() const { return drops_in_; }
+  [[nodiscard]] const DropCounter& drops_out() const { return drops_out_; }
+  [[nodiscard]] const ClientTraffic& traffic() const { return traffic_; }
+  [[nodiscard]] std::size_t connections() const { return by_id_.size(); }
+  [[nodiscard]] std::string endpoint() const { return bound_endpoint(router_); }
+
+ private:
+  struct Connection {
+    std::string routing_id;
+    std::list<ConnectionId>::iterator use;  // in by_use_
+  };
+
+  explicit ClientListener(zmq::socket_t router) : router_(std::move(router)) {}
+
+  ConnectionId connection_of(const zmq::message_t& routing_id);
+  void forget(ConnectionId connection);
+
+  zmq::socket_t router_;
+  FrameReader reader_;
+  ConnectionId last_;
+  std::unordered_map<std::string, ConnectionId> by_routing_id_;
+  std::unordered_map<ConnectionId, Connection> by_id_;
+  std::list<ConnectionId> by_use_;  // the one silent for longest comes first
+  DropCounter drops_in_;
+  DropCounter drops_out_;
+  ClientTraffic traffic_;
+};
+
+}  // namespace paxledger::net

@@ -1,0 +1,131 @@
+#include "net/context.hpp"
+
+#include <arpa/inet.h>
+
+#include <array>
+#include <charconv>
+#include <cstdint>
+#include <utility>
+
+#include "wire/unpack.hpp"
+
+namespace paxledger::net {
+
+namespace {
+
+constexpr int kReconnectMilliseconds = 20;
+constexpr int kReconnectMillisecondsMax = 500;
+constexpr int kHandshakeMilliseconds = 5'000;
+// Only against connections whose other end has vanished without a word; whether a peer lives is
+// decided by the application's own heartbeats, which are faster by far.
+constexpr int kHeartbeatMilliseconds = 2'000;
+constexpr int kHeartbeatTimeoutMilliseconds = 10'000;
+
+// The one place where cppzmq's exceptions end.
+template <class Action>
+Result<void> guarded(const std::string& what, Action action) {
+  try {
+    action();
+    return {};
+  } catch (const zmq::error_t& error) {
+    return Error{ErrorCode::io, what + ": " + error.what()};
+  }
+}
+
+bool is_ipv6(std::string_view endpoint) {
+  return endpoint.find('[') != std::string_view::npos;
+}
+
+Error refused(std::string_view endpoint, std::string_view reason) {
+  return Error{ErrorCode::configuration,
+               "\"" + std::string(endpoint) + "\": " + std::string(reason) +
+                   "; no keys are configured, and without them a node neither listens nor connects "
+                   "beyond this machine (expected tcp://127.0.0.1:PORT or tcp://[::1]:PORT)"};
+}
+
+}  // namespace
+
+Result<Context> Context::create(int io_threads) {
+  try {
+    return Context(zmq::context_t(io_threads));
+  } catch (const zmq::error_t& error) {
+    return Error{ErrorCode::io, std::string("cannot start ZeroMQ: ") + error.what()};
+  }
+}
+
+Result<zmq::socket_t> Context::open(zmq::socket_type kind, const SocketBounds& bounds) {
+  zmq::socket_t socket;
+  const auto opened = guarded("cannot open a socket", [&] {
+    socket = zmq::socket_t(context_, kind);
+    socket.set(zmq::sockopt::linger, 0);
+    socket.set(zmq::sockopt::immediate, true);
+    socket.set(zmq::sockopt::sndhwm, bounds.messages_to_send_max);
+    socket.set(zmq::sockopt::rcvhwm, bounds.messages_received_max);
+    socket.set(zmq::sockopt::maxmsgsize, bounds.frame_bytes_max > 0
+                                             ? bounds.frame_bytes_max
+                                             : static_cast<std::int64_t>(wire::kFrameBytesMax));
+    socket.set(zmq::sockopt::backlog, bounds.connections_waiting_max);
+    socket.set(zmq::sockopt::reconnect_ivl, kReconnectMilliseconds);
+    socket.set(zmq::sockopt::reconnect_ivl_max, kReconnectMillisecondsMax);
+    socket.set(zmq::sockopt::handshake_ivl, kHandshakeMilliseconds);
+    socket.set(zmq::sockopt::heartbeat_ivl, kHeartbeatMilliseconds);
+    socket.set(zmq::sockopt::heartbeat_timeout, kHeartbeatTimeoutMilliseconds);
+    if (kind == zmq::socket_type::router) socket.set(zmq::sockopt::router_mandatory, true);
+  });
+  if (!opened) return opened.error();
+  return socket;
+}
+
+void Context::shutdown() {
+  context_.shutdown();
+}
+
+Result<void> bind(zmq::socket_t& socket, const std::string& endpoint) {
+  return guarded("cannot listen at " + endpoint, [&] {
+    if (is_ipv6(endpoint)) socket.set(zmq::sockopt::ipv6, true);
+    socket.bind(endpoint);
+  });
+}
+
+Result<void> connect(zmq::socket_t& socket, const std::string& endpoint) {
+  return guarded("cannot connect to " + endpoint, [&] {
+    if (is_ipv6(endpoint)) socket.set(zmq::sockopt::ipv6, true);
+    socket.connect(endpoint);
+  });
+}
+
+std::string bound_endpoint(const zmq::socket_t& socket) {
+  std::string endpoint;
+  const auto asked = guarded("cannot ask a socket where it listens",
+                             [&] { endpoint = socket.get(zmq::sockopt::last_endpoint); });
+  return asked ? endpoint : std::string();
+}
+
+Result<void> check_loopback(std::string_view endpoint) {
+  constexpr std::string_view kScheme = "tcp://";
+  if (!endpoint.starts_with(kScheme)) return refused(endpoint, "not a tcp endpoint");
+  const std::string_view rest = endpoint.substr(kScheme.size());
+  const std::size_t colon = rest.rfind(':');
+  if (colon == std::string_view::npos) return refused(endpoint, "it names no port");
+
+  const std::string_view port = rest.substr(colon + 1);
+  std::uint32_t number = 0;
+  const auto [end, problem] = std::from_chars(port.data(), port.data() + port.size(), number);
+  if (problem != std::errc() || end != port.data() + port.size() || number > 65'535) {
+    return refused(endpoint, "its port is not a number from 0 to 65535");
+  }
+
+  const std::string host(rest.substr(0, colon));
+  if (host == "[::1]") return {};
+  in_addr address{};
+  if (inet_pton(AF_INET, host.c_str(), &address) != 1) {
+    return refused(endpoint, "not an address of this machine's loopback interface");
+  }
+  constexpr std::uint32_t kLoopbackNet = 127;
+  if (ntohl(address.s_addr) >> 24 != kLoopbackNet) {
+    return refused(endpoint, "not an address of this machine's loopback interface");
+  }
+  return {};
+}
+
+}  // namespace paxledger::net
