@@ -1,0 +1,163 @@
+#include "storage/log_thread.hpp"
+
+#include <chrono>
+#include <iterator>
+#include <utility>
+
+#include "wire/log_record.hpp"
+
+namespace paxledger::storage {
+
+namespace {
+
+std::uint64_t microseconds_since(std::chrono::steady_clock::time_point start) {
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
+                                        std::chrono::steady_clock::now() - start)
+                                        .count());
+}
+
+}  // namespace
+
+LogThread::LogThread(Disk& disk, std::unique_ptr<Log> log, LogThreadOptions options,
+                     std::function<void(Ticket)> durable, FatalHandler fatal)
+    : disk_(disk),
+      log_(std::move(log)),
+      options_(options),
+      durable_(std::move(durable)),
+      fatal_(std::move(fatal)),
+      spare_path_(log_->spare_path()),
+      spare_bytes_(log_->segment_bytes()) {
+  if (options_.prepare_ahead) {
+    spare_state_ = Spare::wanted;
+    preparer_ = std::thread([this] { run_preparer(); });
+  }
+  writer_ = std::thread([this] { run(); });
+}
+
+LogThread::~LogThread() {
+  stop();
+}
+
+void LogThread::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  work_.notify_all();
+  room_.notify_all();
+  spare_.notify_all();
+  if (writer_.joinable()) writer_.join();
+  if (preparer_.joinable()) preparer_.join();
+}
+
+void LogThread::submit(Ticket ticket, std::vector<paxos::DurableRecord> records) {
+  std::size_t bytes = 0;
+  for (const auto& record : records) bytes += wire::log_record_bytes(record);
+  {
+    std::unique_lock lock(mutex_);
+    room_.wait(lock, [this] {
+      return queued_bytes_.load() <= options_.queue_bytes_max || stopping_ || failed_;
+    });
+    if (failed_) return;
+    queued_bytes_ += bytes;
+    queue_.push_back({ticket, std::move(records), bytes});
+  }
+  work_.notify_one();
+}
+
+void LogThread::trim(Height blocks_through) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (trim_to_ >= blocks_through) return;
+    trim_to_ = blocks_through;
+    trim_wanted_ = true;
+  }
+  work_.notify_one();
+}
+
+void LogThread::run() {
+  for (;;) {
+    std::vector<paxos::DurableRecord> records;
+    Ticket highest;
+    std::size_t bytes = 0;
+    Height trim_to;
+    bool trims = false;
+    {
+      std::unique_lock lock(mutex_);
+      work_.wait(lock, [this] { return !queue_.empty() || trim_wanted_ || stopping_; });
+      if (queue_.empty() && !trim_wanted_ && stopping_) return;
+      std::size_t taken = 0;
+      while (taken < queue_.size() && (taken == 0 || bytes < options_.group_bytes_max)) {
+        Submission& submission = queue_[taken++];
+        bytes += submission.bytes;
+        highest = submission.ticket;
+        std::move(submission.records.begin(), submission.records.end(),
+                  std::back_inserter(records));
+      }
+      queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(taken));
+      trims = std::exchange(trim_wanted_, false);
+      trim_to = trim_to_;
+      if (spare_state_ == Spare::ready && log_->wants_spare()) log_->spare_is_ready();
+    }
+    const bool written =
+        write_group(std::move(records), highest) && (!trims || write_trim(trim_to));
+    if (!written) return;
+    {
+      const std::lock_guard lock(mutex_);
+      queued_bytes_ -= bytes;
+      // The log took the spare for a segment; the next one can be prepared.
+      if (spare_state_ == Spare::ready && log_->wants_spare()) spare_state_ = Spare::wanted;
+    }
+    room_.notify_all();
+    spare_.notify_one();
+  }
+}
+
+bool LogThread::write_group(std::vector<paxos::DurableRecord> records, Ticket highest) {
+  if (!records.empty()) {
+    const auto start = std::chrono::steady_clock::now();
+    const auto appended = log_->append(records);
+    if (!appended) return fail(appended.error());
+    counters_.observe_sync(microseconds_since(start));
+    counters_.batches.fetch_add(1, std::memory_order_relaxed);
+    counters_.records.fetch_add(records.size(), std::memory_order_relaxed);
+    counters_.bytes.fetch_add(log_->last_write_bytes(), std::memory_order_relaxed);
+  }
+  if (highest != Ticket(0)) durable_(highest);
+  return true;
+}
+
+bool LogThread::write_trim(Height blocks_through) {
+  const auto trimmed = log_->trim(blocks_through);
+  return trimmed ? true : fail(trimmed.error());
+}
+
+bool LogThread::fail(const Error& error) {
+  {
+    const std::lock_guard lock(mutex_);
+    failed_ = true;
+  }
+  room_.notify_all();
+  spare_.notify_all();
+  fatal_(error);
+  return false;
+}
+
+void LogThread::run_preparer() {
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      spare_.wait(lock, [this] { return spare_state_ == Spare::wanted || stopping_ || failed_; });
+      if (stopping_ || failed_) return;
+    }
+    const auto prepared = prepare_spare(disk_, spare_path_, spare_bytes_);
+    if (!prepared) {
+      fail(prepared.error());
+      return;
+    }
+    const std::lock_guard lock(mutex_);
+    spare_state_ = Spare::ready;
+  }
+}
+
+}  // namespace paxledger::storage

@@ -1,0 +1,98 @@
+// The thread that makes promises durable.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/ids.hpp"
+#include "base/result.hpp"
+#include "storage/fatal.hpp"
+#include "storage/log.hpp"
+#include "storage/sync_counters.hpp"
+#include "wire/log_record.hpp"
+
+namespace paxledger::storage {
+
+struct LogThreadOptions {
+  // submit() waits while more than this many octets of records are queued. The engine's window
+  // keeps the queue far below it.
+  std::size_t queue_bytes_max = std::size_t{256} << 20;
+  // At most about this much goes into one write.
+  std::size_t group_bytes_max = std::size_t{16} << 20;
+  // Zero-filled segments are prepared ahead on a second thread.
+  bool prepare_ahead = true;
+};
+
+// Owns the log and writes it. Group commit: while one batch is being synced, submissions gather,
+// and the next write takes all of them.
+//
+// Guarantees:
+//  1. `durable(t)` is called on this object's thread, with rising tickets, after every record of
+//     the tickets up to t survives a power loss.
+//  2. After the first failed write or sync nothing is written or reported any more; the fatal
+//     handler was called, which by default ends the process.
+// All public functions are thread-safe; tickets must rise in the order of the submit() calls.
+class LogThread {
+ public:
+  LogThread(Disk& disk, std::unique_ptr<Log> log, LogThreadOptions options,
+            std::function<void(Ticket)> durable, FatalHandler fatal = end_the_process);
+  // Writes what was submitted, then joins.
+  ~LogThread();
+  LogThread(const LogThread&) = delete;
+  LogThread& operator=(const LogThread&) = delete;
+
+  void submit(Ticket ticket, std::vector<paxos::DurableRecord> records);
+  // See Log::trim. Carried out between two writes.
+  void trim(Height blocks_through);
+  // Writes what was submitted and ends the threads; submit() must not be called afterwards.
+  // Idempotent.
+  void stop();
+
+  [[nodiscard]] const SyncCounters& counters() const { return counters_; }
+  [[nodiscard]] std::size_t queued_bytes() const { return queued_bytes_.load(); }
+
+ private:
+  void run();
+  void run_preparer();
+  bool write_group(std::vector<paxos::DurableRecord> records, Ticket highest);
+  bool write_trim(Height blocks_through);
+  bool fail(const Error& error);
+
+  Disk& disk_;
+  std::unique_ptr<Log> log_;  // used by the writer only
+  LogThreadOptions options_;
+  std::function<void(Ticket)> durable_;
+  FatalHandler fatal_;
+  SyncCounters counters_;
+  std::atomic<std::size_t> queued_bytes_{0};
+
+  struct Submission {
+    Ticket ticket;
+    std::vector<paxos::DurableRecord> records;
+    std::size_t bytes = 0;
+  };
+  std::mutex mutex_;
+  std::condition_variable work_;   // for the writer
+  std::condition_variable room_;   // for submit()
+  std::condition_variable spare_;  // for the preparer
+  std::vector<Submission> queue_;
+  Height trim_to_;
+  bool trim_wanted_ = false;
+  bool stopping_ = false;
+  bool failed_ = false;
+  enum class Spare : std::uint8_t { none, wanted, ready } spare_state_ = Spare::none;
+  std::string spare_path_;
+  std::uint64_t spare_bytes_ = 0;
+
+  std::thread writer_;
+  std::thread preparer_;
+};
+
+}  // namespace paxledger::storage

@@ -1,0 +1,363 @@
+#include "support/memory_disk.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/invariant.hpp"
+
+namespace paxledger::storage {
+
+namespace {
+
+Error refused(const std::string& what, const std::string& path, const std::string& why) {
+  return {ErrorCode::io, what + " " + path + ": " + why};
+}
+
+std::string directory_of(const std::string& path) {
+  const std::size_t slash = path.find_last_of('/');
+  return slash == std::string::npos ? "." : path.substr(0, slash);
+}
+
+}  // namespace
+
+bool MemoryDisk::Change::touches(const std::string& directory) const {
+  return (!removed.empty() && directory_of(removed) == directory) ||
+         (!added.empty() && directory_of(added) == directory);
+}
+
+class MemoryFile final : public File {
+ public:
+  MemoryFile(MemoryDisk& disk, std::shared_ptr<MemoryDisk::Inode> inode, std::string path,
+             bool writable)
+      : disk_(disk),
+        inode_(std::move(inode)),
+        path_(std::move(path)),
+        writable_(writable),
+        life_(disk.life_) {}
+
+  Result<void> write_at(std::uint64_t offset, std::string_view octets) override {
+    const std::lock_guard lock(disk_.mutex_);
+    return put(offset, octets);
+  }
+
+  Result<std::size_t> read_at(std::uint64_t offset, std::span<char> into) override {
+    const std::lock_guard lock(disk_.mutex_);
+    if (life_ != disk_.life_) return refused("read of", path_, "stale handle");
+    if (offset >= inode_->seen.size()) return std::size_t{0};
+    const std::size_t count = std::min<std::uint64_t>(into.size(), inode_->seen.size() - offset);
+    std::copy_n(inode_->seen.data() + offset, count, into.data());
+    return count;
+  }
+
+  Result<std::uint64_t> size() override {
+    const std::lock_guard lock(disk_.mutex_);
+    return std::uint64_t{inode_->seen.size()};
+  }
+
+  Result<void> truncate(std::uint64_t bytes) override {
+    const std::lock_guard lock(disk_.mutex_);
+    if (life_ != disk_.life_) return refused("truncation of", path_, "stale handle");
+    const auto stepped = disk_.step("truncation of", path_);
+    if (!disk_.applies_) return stepped;
+    inode_->seen.resize(bytes);
+    inode_->resized = true;
+    return stepped;
+  }
+
+  Result<void> preallocate(std::uint64_t bytes) override {
+    {
+      const std::lock_guard lock(disk_.mutex_);
+      const auto written = put(0, std::string(bytes, '\0'));
+      if (!written) return written;
+    }
+    return sync();
+  }
+
+  Result<void> sync() override {
+    const std::lock_guard lock(disk_.mutex_);
+    if (life_ != disk_.life_) return refused("sync of", path_, "stale handle");
+    const auto stepped = disk_.step("sync of", path_);
+    if (!stepped) return stepped;
+    if (disk_.fail_sync_of_ && path_.find(*disk_.fail_sync_of_) != std::string::npos) {
+      disk_.fail_sync_of_.reset();
+      inode_->dirty.clear();
+      return refused("sync of", path_, "Input/output error");
+    }
+    if (inode_->resized) inode_->durable.resize(inode_->seen.size());
+    for (const std::uint64_t sector : inode_->dirty) {
+      const std::uint64_t start = sector * kSectorBytes;
+      if (start >= inode_->seen.size()) continue;
+      const std::size_t count = std::min<std::uint64_t>(kSectorBytes, inode_->seen.size() - start);
+      inode_->durable.replace(start, count, inode_->seen, start, count);
+    }
+    inode_->dirty.clear();
+    inode_->resized = false;
+    return {};
+  }
+
+ private:
+  Result<void> put(std::uint64_t offset, std::string_view octets) {
+    if (life_ != disk_.life_) return refused("write to", path_, "stale handle");
+    if (!writable_) return refused("write to", path_, "opened for reading");
+    const auto stepped = disk_.step("write to", path_);
+    if (!disk_.applies_) return stepped;
+    const std::uint64_t end = offset + octets.size();
+    if (end > inode_->seen.size()) {
+      if (disk_.bytes_used() + end - inode_->seen.size() > disk_.bytes_max_) {
+        return refused("write to", path_, "No space left on device");
+      }
+      inode_->seen.resize(end);
+      inode_->resized = true;
+    }
+    inode_->seen.replace(offset, octets.size(), octets);
+    for (std::uint64_t sector = offset / kSectorBytes; sector * kSectorBytes < end; ++sector) {
+      inode_->dirty.insert(sector);
+    }
+    return stepped;
+  }
+
+  MemoryDisk& disk_;
+  std::shared_ptr<MemoryDisk::Inode> inode_;
+  std::string path_;
+  bool writable_;
+  std::uint64_t life_;
+};
+
+class MemoryLock final : public FileLock {
+ public:
+  MemoryLock(MemoryDisk& disk, std::string path)
+      : disk_(disk), path_(std::move(path)), life_(disk.life_) {}
+  ~MemoryLock() override {
+    const std::lock_guard lock(disk_.mutex_);
+    if (life_ == disk_.life_) disk_.locked_.erase(path_);
+  }
+
+ private:
+  MemoryDisk& disk_;
+  std::string path_;
+  std::uint64_t life_;
+};
+
+Result<void> MemoryDisk::step(const std::string& what, const std::string& path) {
+  const std::uint64_t number = operations_++;
+  applies_ = number <= crash_at_;
+  if (number >= crash_at_) return refused(what, path, "the machine crashed");
+  return {};
+}
+
+std::uint64_t MemoryDisk::bytes_used() const {
+  std::uint64_t bytes = 0;
+  for (const auto& [path, inode] : seen_) bytes += inode->seen.size();
+  return bytes;
+}
+
+void MemoryDisk::apply(Entries& entries, const Change& change) {
+  if (!change.removed.empty()) entries.erase(change.removed);
+  if (!change.added.empty()) entries[change.added] = change.inode;
+}
+
+void MemoryDisk::record(Change change) {
+  apply(seen_, change);
+  pending_.push_back(std::move(change));
+}
+
+Result<std::unique_ptr<File>> MemoryDisk::open(const std::string& path, Access access) {
+  const std::lock_guard lock(mutex_);
+  const auto found = seen_.find(path);
+  if (access == Access::create) {
+    if (found != seen_.end()) return refused("creation of", path, "File exists");
+    if (!directories_.contains(directory_of(path))) {
+      return refused("creation of", path, "No such file or directory");
+    }
+    const auto stepped = step("creation of", path);
+    if (!applies_) return stepped.error();
+    record({"", path, std::make_shared<Inode>()});
+    if (!stepped) return stepped.error();
+  } else if (found == seen_.end()) {
+    return refused("opening of", path, "No such file or directory");
+  }
+  return std::unique_ptr<File>(
+      std::make_unique<MemoryFile>(*this, seen_.at(path), path, access != Access::read));
+}
+
+Result<bool> MemoryDisk::exists(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  return seen_.contains(path) || directories_.contains(path);
+}
+
+Result<std::vector<std::string>> MemoryDisk::list(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  if (!directories_.contains(path)) return refused("listing of", path, "No such directory");
+  std::vector<std::string> names;
+  for (const auto& [file, inode] : seen_) {
+    if (directory_of(file) == path) names.push_back(file.substr(path.size() + 1));
+  }
+  for (const std::string& directory : directories_) {
+    if (directory != path && directory_of(directory) == path) {
+      names.push_back(directory.substr(path.size() + 1));
+    }
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+Result<void> MemoryDisk::rename(const std::string& from, const std::string& to) {
+  const std::lock_guard lock(mutex_);
+  const auto found = seen_.find(from);
+  if (found == seen_.end()) return refused("renaming of", from, "No such file or directory");
+  const auto stepped = step("renaming of", from);
+  if (!applies_) return stepped;
+  record({from, to, found->second});
+  return stepped;
+}
+
+Result<void> MemoryDisk::remove(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  if (!seen_.contains(path)) return refused("removal of", path, "No such file or directory");
+  const auto stepped = step("removal of", path);
+  if (!applies_) return stepped;
+  record({path, "", nullptr});
+  return stepped;
+}
+
+Result<void> MemoryDisk::make_directories(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  if (directories_.contains(path)) return {};
+  const auto stepped = step("creation of directory", path);
+  if (!applies_) return stepped;
+  for (std::size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
+    directories_.insert(path.substr(0, end));
+    if (end == std::string::npos) return stepped;
+  }
+}
+
+Result<void> MemoryDisk::sync_directory(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  const auto stepped = step("sync of directory", path);
+  if (!stepped) return stepped;
+  std::vector<Change> rest;
+  for (Change& change : pending_) {
+    if (change.touches(path)) {
+      apply(durable_, change);
+    } else {
+      rest.push_back(std::move(change));
+    }
+  }
+  pending_ = std::move(rest);
+  return {};
+}
+
+Result<std::unique_ptr<FileLock>> MemoryDisk::lock(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  if (!locked_.insert(path).second) {
+    return Error{ErrorCode::configuration,
+                 path + " is locked: the process 4711 uses this data directory"};
+  }
+  if (!seen_.contains(path)) record({"", path, std::make_shared<Inode>()});
+  return std::unique_ptr<FileLock>(std::make_unique<MemoryLock>(*this, path));
+}
+
+void MemoryDisk::lose_content(Inode& inode, Unsynced unsynced, Prng& random) {
+  if (unsynced == Unsynced::kept) {
+    inode.durable = inode.seen;
+  } else if (unsynced != Unsynced::lost) {
+    const bool resizes = inode.resized && random.chance(1, 2);
+    if (resizes) inode.durable.resize(inode.seen.size());
+    for (const std::uint64_t sector : inode.dirty) {
+      const std::uint64_t start = sector * kSectorBytes;
+      const std::uint64_t end =
+          std::min({(sector + 1) * kSectorBytes, std::uint64_t{inode.seen.size()},
+                    std::uint64_t{inode.durable.size()}});
+      if (start >= end || random.chance(1, 2)) continue;
+      std::uint64_t count = end - start;
+      if (unsynced == Unsynced::torn && random.chance(1, 2)) count = random.below(count);
+      inode.durable.replace(start, count, inode.seen, start, count);
+    }
+  }
+  inode.seen = inode.durable;
+  inode.dirty.clear();
+  inode.resized = false;
+}
+
+void MemoryDisk::power_loss(Unsynced unsynced, Prng& random) {
+  const std::lock_guard lock(mutex_);
+  for (const Change& change : pending_) {
+    const bool survives =
+        unsynced == Unsynced::kept || (unsynced != Unsynced::lost && random.chance(1, 2));
+    // A later change of a file whose creation was lost has nothing to work on.
+    const bool possible = change.removed.empty() || durable_.contains(change.removed);
+    if (survives && possible) apply(durable_, change);
+  }
+  pending_.clear();
+  seen_ = durable_;
+  std::set<Inode*> done;
+  for (auto& [path, inode] : seen_) {
+    if (done.insert(inode.get()).second) lose_content(*inode, unsynced, random);
+  }
+  locked_.clear();
+  ++life_;
+  crash_at_ = UINT64_MAX;
+}
+
+void MemoryDisk::restart() {
+  const std::lock_guard lock(mutex_);
+  locked_.clear();
+  ++life_;
+  crash_at_ = UINT64_MAX;
+}
+
+std::string MemoryDisk::content(const std::string& path) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = seen_.find(path);
+  invariant(found != seen_.end(), "the file is there: " + path);
+  return found->second->seen;
+}
+
+void MemoryDisk::overwrite(const std::string& path, std::string octets) {
+  const std::lock_guard lock(mutex_);
+  auto& inode = seen_[path];
+  if (inode == nullptr) inode = std::make_shared<Inode>();
+  durable_[path] = inode;
+  inode->seen = octets;
+  inode->durable = std::move(octets);
+  inode->dirty.clear();
+}
+
+void MemoryDisk::flip(const std::string& path, std::uint64_t offset, unsigned char mask) {
+  std::string octets = content(path);
+  octets.at(offset) = static_cast<char>(octets.at(offset) ^ mask);
+  overwrite(path, std::move(octets));
+}
+
+void MemoryDisk::lose(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  seen_.erase(path);
+  durable_.erase(path);
+}
+
+std::vector<std::string> MemoryDisk::paths() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> paths;
+  for (const auto& [path, inode] : seen_) paths.push_back(path);
+  return paths;
+}
+
+std::unique_ptr<MemoryDisk> MemoryDisk::copy() const {
+  const std::lock_guard lock(mutex_);
+  auto disk = std::make_unique<MemoryDisk>();
+  std::map<Inode*, std::shared_ptr<Inode>> copies;
+  const auto copied = [&copies](const std::shared_ptr<Inode>& inode) {
+    auto& to = copies[inode.get()];
+    if (to == nullptr && inode != nullptr) to = std::make_shared<Inode>(*inode);
+    return to;
+  };
+  for (const auto& [path, inode] : seen_) disk->seen_[path] = copied(inode);
+  for (const auto& [path, inode] : durable_) disk->durable_[path] = copied(inode);
+  for (const Change& change : pending_) {
+    disk->pending_.push_back({change.removed, change.added, copied(change.inode)});
+  }
+  disk->directories_ = directories_;
+  return disk;
+}
+
+}  // namespace paxledger::storage
