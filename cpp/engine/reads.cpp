@@ -45,7 +45,8 @@ std::vector<RemoteOrigin> Reads::finish_round(Slot index) {
     if (const auto* origin = std::get_if<RemoteOrigin>(&reader.who)) {
       remote.push_back(*origin);
     } else {
-      indexed_.push_back({index, std::move(reader)});
+      indexed_[index].push_back(std::move(reader));
+      ++indexed_count_;
     }
   }
   round_.reset();
@@ -61,12 +62,13 @@ void Reads::abandon_round() {
 
 std::vector<ClientRead> Reads::take_ready(Slot applied) {
   std::vector<ClientRead> ready;
-  if (indexed_.empty()) return ready;
-  std::erase_if(indexed_, [&](Indexed& indexed) {
-    if (indexed.index > applied) return false;
-    ready.push_back(std::move(std::get<ClientRead>(indexed.reader.who)));
-    return true;
-  });
+  while (!indexed_.empty() && indexed_.begin()->first <= applied) {
+    for (auto& reader : indexed_.begin()->second) {
+      ready.push_back(std::move(std::get<ClientRead>(reader.who)));
+    }
+    indexed_count_ -= indexed_.begin()->second.size();
+    indexed_.erase(indexed_.begin());
+  }
   return ready;
 }
 
@@ -79,7 +81,10 @@ std::vector<Reader> Reads::take_expired(Instant now) {
   };
   std::erase_if(waiting_, is_over);
   if (round_) std::erase_if(round_->readers, is_over);
-  std::erase_if(indexed_, [&](Indexed& indexed) { return is_over(indexed.reader); });
+  for (auto entry = indexed_.begin(); entry != indexed_.end();) {
+    indexed_count_ -= std::erase_if(entry->second, is_over);
+    entry = entry->second.empty() ? indexed_.erase(entry) : std::next(entry);
+  }
   return expired;
 }
 
@@ -98,7 +103,9 @@ void Reads::describe(std::vector<QueuedItem>& items, std::size_t count_max) cons
   };
   for (const auto& reader : waiting_) describe_reader(reader);
   if (round_) std::for_each(round_->readers.begin(), round_->readers.end(), describe_reader);
-  for (const auto& indexed : indexed_) describe_reader(indexed.reader);
+  for (const auto& [index, readers] : indexed_) {
+    std::for_each(readers.begin(), readers.end(), describe_reader);
+  }
 }
 
 }  // namespace paxledger::engine

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <variant>
 #include <vector>
@@ -38,7 +39,7 @@ class Reads {
   [[nodiscard]] bool is_full() const { return size() >= limits_.pending_requests_max; }
   [[nodiscard]] bool empty() const { return size() == 0; }
   [[nodiscard]] std::size_t size() const {
-    return waiting_.size() + indexed_.size() + (round_ ? round_->readers.size() : 0);
+    return waiting_.size() + indexed_count_ + (round_ ? round_->readers.size() : 0);
   }
 
   void add(Reader reader) { waiting_.push_back(std::move(reader)); }
@@ -78,17 +79,14 @@ class Reads {
   void describe(std::vector<QueuedItem>& items, std::size_t count_max) const;
 
  private:
-  struct Indexed {
-    Slot index;
-    Reader reader;
-  };
   Round& begin(Instant now);
 
   Limits limits_;
   std::uint64_t next_round_;
   std::vector<Reader> waiting_;
   std::optional<Round> round_;
-  std::vector<Indexed> indexed_;
+  std::map<Slot, std::vector<Reader>> indexed_;  // by the slot whose application they wait for
+  std::size_t indexed_count_ = 0;
 };
 
 }  // namespace paxledger::engine

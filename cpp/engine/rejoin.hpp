@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "paxos/membership.hpp"
 #include "paxos/messages.hpp"
 #include "paxos/records.hpp"
+#include "paxos/votes.hpp"
 
 namespace paxledger::engine {
 
@@ -23,12 +25,17 @@ namespace paxledger::engine {
 //   asking      which generation do you know me under?
 //   announcing  I am generation g now; how far may my forgotten votes reach?
 //   bounded     the bounds are known; abstain until everything up to them is applied
+//
+// Answers are votes: one whose sender has lost its own log since does not count. The caller learns the
+// generations of an answer before it hands it over.
 class Rejoin {
  public:
   enum class Phase { asking, announcing, bounded };
 
-  explicit Rejoin(const paxos::Membership& membership)
-      : voters_(membership.voters().size()), quorum_(membership.quorum_size()) {}
+  // `life` is drawn anew for every life of the replica: an answer that an earlier life asked for may
+  // be from before votes that the node has forgotten since.
+  Rejoin(const paxos::Membership& membership, std::uint64_t life)
+      : voters_(membership.voters().size()), quorum_(membership.quorum_size()), life_(life) {}
 
   [[nodiscard]] Phase phase() const { return phase_; }
   // A quorum of former votes holds at least quorum - 1 other nodes; to meet every such set, all
@@ -37,16 +44,18 @@ class Rejoin {
   [[nodiscard]] bool possible() const { return voters_ > 1; }
 
   [[nodiscard]] paxos::RejoinRequest request() const {
-    return {phase_ == Phase::announcing ? generation_ : Generation(0)};
+    return {phase_ == Phase::announcing ? generation_ : Generation(0), life_};
   }
 
   // The generation to announce, once enough peers answered the question. It is to be made durable
   // (a GenerationRecord of this node) before announce().
-  std::optional<Generation> on_answer_to_question(NodeId from, const paxos::RejoinReply& reply) {
-    if (phase_ != Phase::asking) return std::nullopt;
+  std::optional<Generation> on_answer_to_question(NodeId from, const paxos::RejoinReply& reply,
+                                                  const paxos::GenerationTable& generations,
+                                                  NodeId self) {
+    if (phase_ != Phase::asking || reply.life != life_) return std::nullopt;
     answers_[from] = reply;
-    if (answers_.size() < needed()) return std::nullopt;
-    Generation highest;
+    if (!is_enough(generations)) return std::nullopt;
+    Generation highest = generations.of(self);
     for (const auto& [node, answer] : answers_) highest = std::max(highest, answer.generation);
     return highest.next();
   }
@@ -60,10 +69,13 @@ class Rejoin {
     paxos::Ballot promised;
     Slot through;
   };
-  std::optional<Bounds> on_answer_to_announcement(NodeId from, const paxos::RejoinReply& reply) {
-    if (phase_ != Phase::announcing || reply.generation != generation_) return std::nullopt;
+  std::optional<Bounds> on_answer_to_announcement(NodeId from, const paxos::RejoinReply& reply,
+                                                  const paxos::GenerationTable& generations) {
+    if (phase_ != Phase::announcing || reply.life != life_ || reply.generation != generation_) {
+      return std::nullopt;
+    }
     answers_[from] = reply;
-    if (answers_.size() < needed()) return std::nullopt;
+    if (!is_enough(generations)) return std::nullopt;
     Bounds bounds;
     for (const auto& [node, answer] : answers_) {
       bounds.promised = std::max(bounds.promised, answer.promised);
@@ -76,8 +88,18 @@ class Rejoin {
   Instant sent_at;
 
  private:
+  // Drops the answers that are void; they are asked for again.
+  [[nodiscard]] bool is_enough(const paxos::GenerationTable& generations) {
+    std::erase_if(answers_, [&](const auto& entry) {
+      const auto& [node, answer] = entry;
+      return paxos::own_generation(node, answer.generations) < generations.of(node);
+    });
+    return answers_.size() >= needed();
+  }
+
   std::size_t voters_;
   std::size_t quorum_;
+  std::uint64_t life_;
   Phase phase_ = Phase::asking;
   Generation generation_;
   std::map<NodeId, paxos::RejoinReply> answers_;

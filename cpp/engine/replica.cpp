@@ -60,6 +60,7 @@ Replica::Impl::Impl(paxos::Membership membership, Settings settings, Recovered r
       catch_up_(settings.timing.heartbeat_interval, 2 * settings.timing.resend_interval,
                 derive(seed, 2)),
       abstain_through_(recovered.durable.abstain.through),
+      repair_through_(recovered.repair_through),
       damage_(std::move(recovered.damage)),
       heartbeat_at_(now),
       housekeeping_at_(now),
@@ -72,13 +73,15 @@ Replica::Impl::Impl(paxos::Membership membership, Settings settings, Recovered r
   acceptor_.forget_through(applied_slot());
   election_.on_round(acceptor_.promised().round);
   // Rule 10: never vote on what is not known. Acceptances that were trimmed stand in blocks; if
-  // those blocks are gone, the slots are off limits until they are back.
-  abstain_through_ = std::max(abstain_through_, slot_of(recovered.repair_through));
+  // those blocks are gone, the slots are off limits until they are back. Blocks above that the log
+  // makes up for, as it does after a power failure: what they held is missing for reads only.
   if (recovered.log_complete_above > applied_slot()) {
     abstain_through_ = std::max(abstain_through_, recovered.log_complete_above);
   }
-  if (recovered.log_lost || abstain_record_.open) rejoin_.emplace(membership_);
-  was_abstaining_ = is_abstaining();
+  if (recovered.log_lost || abstain_record_.open) {
+    rejoin_.emplace(membership_, derive(seed, 5).value);
+  }
+  was_repairing_ = is_repairing();
 }
 
 void Replica::Impl::step(Input input, Instant now, Output& out) {
@@ -103,13 +106,26 @@ void Replica::Impl::step(Input input, Instant now, Output& out) {
 void Replica::Impl::take(Received& input) {
   if (!membership_.contains(input.from) || input.from == settings_.self) return;
   election_.on_heard(input.from, now_);
+  if (!is_plausible(input.message, input.from, membership_)) {
+    if (implausible_.insert(input.from).second) {
+      notice(Notice::Level::error, "node " + std::to_string(input.from.value()) + " sent a " +
+                                       paxos::name_of(input.message) +
+                                       " that no correct node sends; such messages are ignored");
+    }
+    return;
+  }
   std::visit([&](const auto& message) { on(input.from, message); }, input.message);
 }
 
 void Replica::Impl::take(Persisted& input) {
   invariant(input.ticket <= last_ticket_, "only tickets that were handed out become durable");
   wall_ = std::max(wall_, input.wall);
+  if (input.ticket > durable_ticket_) log_moved_at_ = now_;
   durable_ticket_ = std::max(durable_ticket_, input.ticket);
+  while (!undurable_.empty() && undurable_.front().ticket <= durable_ticket_) {
+    undurable_bytes_ -= undurable_.front().bytes;
+    undurable_.pop_front();
+  }
   // The node's own votes count from here on, not earlier (rule 4).
   while (!own_acceptances_.empty() && own_acceptances_.front().ticket <= durable_ticket_) {
     if (leader_) {
@@ -121,7 +137,10 @@ void Replica::Impl::take(Persisted& input) {
   if (own_promise_ && *own_promise_ <= durable_ticket_) {
     own_promise_.reset();
     if (candidate_) {
-      paxos::Promise own = acceptor_.report(candidate_->ballot(), candidate_->first(), SIZE_MAX);
+      candidate_->progressed_at = now_;
+      // In one part, however much it is: nobody would ask for a second one.
+      paxos::Promise own =
+          acceptor_.report(candidate_->ballot(), candidate_->first(), SIZE_MAX, SIZE_MAX);
       own.generations = generations_.entries();
       candidate_->on_promise(settings_.self, own, generations_);
     }
@@ -137,6 +156,7 @@ void Replica::Impl::take(TimerFired& input) {
   if (leader_ && !election_.is_followed_by_quorum(now_, !is_abstaining())) {
     step_down("no majority says to hear it");
   }
+  watch_disk();
   if (now_ >= heartbeat_at_) {
     send_heartbeats();
     heartbeat_at_ = now_ + settings_.timing.heartbeat_interval;
@@ -150,7 +170,7 @@ void Replica::Impl::take(TimerFired& input) {
 }
 
 bool Replica::Impl::is_busy() const {
-  return !requests_.empty() || !reads_.empty() || candidate_ || rejoining() || is_abstaining() ||
+  return !requests_.empty() || !reads_.empty() || candidate_ || rejoining() || is_repairing() ||
          catch_up_.fetch() || (leader_ && !leader_->window().empty());
 }
 
@@ -168,14 +188,26 @@ void Replica::Impl::keep_house() {
     }
   }
   drive_rejoin();
-  catch_up(is_abstaining());
+  catch_up(is_repairing());
+}
+
+// A leader whose disk does not keep up decides by the disks of others, until what waits for its own
+// would fill the memory; then all would go at its pace. Who is faster shall lead.
+void Replica::Impl::watch_disk() {
+  if (!log_is_choked()) {
+    choked_since_.reset();
+  } else if (!choked_since_) {
+    choked_since_ = now_;
+  } else if (leader_ && now_ - *choked_since_ >= settings_.timing.election_timeout) {
+    step_down("its disk does not keep up");
+  }
 }
 
 void Replica::Impl::settle() {
   apply_decided();
   apply_learned();
   if (halted_) return;
-  watch_abstention();
+  watch_repair();
   lead_if_elected();
   propose_queued();
   drive_reads();
@@ -200,7 +232,7 @@ Status Replica::Impl::status(Instant now) const {
   status.decided = std::max(applied_slot(), learner_.highest());
   status.head = applied_.head();
   status.abstaining = is_abstaining();
-  status.repairing = is_abstaining() || halted_;
+  status.repairing = is_repairing() || halted_;
   status.repair_reason = repair_reason();
   status.hears_quorum = election_.hears_quorum(now, !is_abstaining());
   status.revision = applied_.store().revision();
@@ -252,6 +284,8 @@ void Replica::Impl::check_invariants() const {
                   applied_slot().value() + 1 + leader_->window().size(),
               "the window reaches from the applied slot to the next one");
     invariant(!is_abstaining(), "an abstaining node does not lead");
+    invariant(inherited_.empty() || inherited_.begin()->first >= leader_->next_slot(),
+              "what was accepted before is proposed again at its own slot");
   }
   if (candidate_) {
     invariant(candidate_->ballot() == acceptor_.promised(),
@@ -276,8 +310,14 @@ void Replica::Impl::send_to_peers(const paxos::Message& message) {
 
 Ticket Replica::Impl::persist(paxos::DurableRecord record) {
   if (out_->persist.records.empty()) {
+    if (log_is_idle()) log_moved_at_ = now_;
     last_ticket_ = last_ticket_.next();
     out_->persist.ticket = last_ticket_;
+    undurable_.push_back({last_ticket_, 0});
+  }
+  if (const auto* accept = std::get_if<paxos::AcceptRecord>(&record)) {
+    undurable_.back().bytes += accept->value.size();
+    undurable_bytes_ += accept->value.size();
   }
   out_->persist.records.push_back(std::move(record));
   return out_->persist.ticket;

@@ -45,7 +45,7 @@ void Replica::Impl::on(NodeId from, const paxos::Heartbeat& heartbeat) {
 // A peer abstains up to a slot at which somebody once accepted a value that was never decided. It has
 // everything that there is, but in an idle cluster that slot would never come: a no-op moves on.
 void Replica::Impl::help_to_rejoin(const paxos::Heartbeat& heartbeat) {
-  if (!leader_ || !leader_->window().empty()) return;
+  if (!leader_ || !leader_->window().empty() || leader_->next_slot() <= barrier_) return;
   if (heartbeat.abstaining && heartbeat.decided == applied_slot()) {
     propose(encode_batch(wall_, settings_.work_bits, {}));
   }
@@ -56,13 +56,19 @@ void Replica::Impl::help_to_rejoin(const paxos::Heartbeat& heartbeat) {
 void Replica::Impl::watch_election() {
   if (leader_) return;
   if (candidate_) {
-    if (now_ - candidate_->progressed_at >= settings_.timing.election_timeout) {
+    // Where every disk is slow a candidacy takes long, and one that is always given up too early never
+    // comes to an end. So each one that failed gives the next one more time.
+    const Duration patience =
+        settings_.timing.election_timeout * (1 << std::min(failed_candidacies_, 4));
+    if (now_ - candidate_->progressed_at >= patience) {
       notice(Notice::Level::info, "gave up running with ballot " + to_string(candidate_->ballot()));
+      ++failed_candidacies_;
       abandon_candidacy();
     }
     return;
   }
-  if (auto pre_vote = election_.on_timer(now_, acceptor_.promised(), !is_abstaining())) {
+  if (auto pre_vote = election_.on_timer(now_, acceptor_.promised(),
+                                          !is_abstaining() && disk_keeps_up())) {
     send_to_peers(*pre_vote);
     if (election_.pre_vote_won()) campaign();
   }
@@ -101,6 +107,7 @@ void Replica::Impl::step_down(const std::string& reason) {
   notice(Notice::Level::warning,
          "no longer leads with ballot " + to_string(leader_->ballot()) + ": " + reason);
   leader_.reset();
+  inherited_.clear();
   own_acceptances_.clear();
   election_.on_leader_gone(now_);
   requests_.on_leadership_lost();
@@ -116,6 +123,7 @@ void Replica::Impl::give_way_to(Ballot ballot) {
 
 void Replica::Impl::follow(NodeId leader, Ballot ballot) {
   give_way_to(ballot);
+  failed_candidacies_ = 0;
   election_.on_leader(leader, now_);
   if (last_leader_ == leader) return;
   last_leader_ = leader;
@@ -155,8 +163,17 @@ void Replica::Impl::on(NodeId from, const paxos::Prepare& message) {
 void Replica::Impl::on(NodeId from, const paxos::Promise& message) {
   generations_.learn(message.generations);
   if (!candidate_ || message.ballot != candidate_->ballot()) return;
-  candidate_->progressed_at = now_;
+  for (const auto& accepted : message.accepted) {
+    if (const auto batch = decode_batch(accepted.value); !batch) {
+      notice(Notice::Level::error, "refused the promise of node " + std::to_string(from.value()) +
+                                       ", slot " + std::to_string(accepted.slot.value()) + ": " +
+                                       batch.error().message);
+      return;
+    }
+  }
+  const std::uint64_t parts = candidate_->parts_taken();
   if (auto next = candidate_->on_promise(from, message, generations_)) send(from, *next);
+  if (candidate_->parts_taken() > parts) candidate_->progressed_at = now_;
 }
 
 void Replica::Impl::resend_prepares() {
@@ -178,34 +195,45 @@ void Replica::Impl::lead_if_elected() {
 }
 
 void Replica::Impl::lead() {
-  const paxos::Candidate won = std::move(*candidate_);
+  paxos::Candidate won = std::move(*candidate_);
   candidate_.reset();
+  failed_candidacies_ = 0;
   leader_.emplace(won.ballot(), applied_slot().next());
   election_.on_leader(settings_.self, now_);
   if (last_leader_ != settings_.self) ++leader_changes_;
   last_leader_ = settings_.self;
   notice(Notice::Level::info, "leads with ballot " + to_string(won.ballot()));
 
-  // Rule 3: the value of the highest ballot for each open slot, no-ops for the holes, and a no-op
-  // of the own ballot on top, whose decision shows that everything before it is known.
-  const SharedBytes no_op = encode_batch(wall_, settings_.work_bits, {});
-  if (!won.values().empty()) {
-    const Slot last = won.values().rbegin()->first;
-    while (leader_->next_slot() <= last) {
-      const auto found = won.values().find(leader_->next_slot());
-      propose(found == won.values().end() ? no_op : found->second.value);
-    }
-  }
-  barrier_ = leader_->next_slot();
-  propose(no_op);
+  inherited_ = won.take_values();
+  inherited_.erase(inherited_.begin(), inherited_.upper_bound(applied_slot()));
+  barrier_ = inherited_.empty() ? leader_->next_slot() : inherited_.rbegin()->first.next();
+  propose_inherited();
   send_heartbeats();
   reads_.abandon_round();
   requests_.on_leadership_won();
 }
 
+// Rule 3: the value of the highest ballot for each open slot, no-ops for the holes, and a no-op of
+// the own ballot on top, whose decision shows that everything before it is known. After a power
+// failure these may be very many, so they keep to the window like everything else.
+void Replica::Impl::propose_inherited() {
+  while (leader_ && leader_->next_slot() <= barrier_ && window_has_room()) {
+    auto found = inherited_.extract(leader_->next_slot());
+    propose(found.empty() ? encode_batch(wall_, settings_.work_bits, {})
+                          : std::move(found.mapped().value));
+  }
+}
+
 // --- phase 2 ---------------------------------------------------------------------------------
 
+bool Replica::Impl::window_has_room() const {
+  return leader_->window().size() < settings_.limits.window_slots &&
+         leader_->window_bytes() < settings_.limits.window_bytes && !log_is_choked();
+}
+
 void Replica::Impl::propose(paxos::Value value) {
+  invariant(inherited_.empty() || inherited_.begin()->first > leader_->next_slot(),
+            "nothing takes the slot of what was accepted before");
   const Slot slot = leader_->propose(value, now_);
   const Ballot ballot = leader_->ballot();
   // Rule 4: the peers are asked before the own disk is; the own vote counts once it is durable.
@@ -238,8 +266,13 @@ void Replica::Impl::accept_from(NodeId leader, const paxos::Accept& message) {
     send_once_durable(leader, accepted);
     return;
   }
-  // Bounded memory: what lies far ahead will be fetched as blocks.
-  if (message.slot.value() > applied_slot().value() + 8 * settings_.limits.window_slots) return;
+  // Bounded memory: what lies far ahead, or finds the disk far behind, will be sent again or
+  // fetched as blocks. What takes the place of another value, or is next, is never too much.
+  const auto& limits = settings_.limits;
+  if (message.slot.value() > applied_slot().value() + 8 * limits.window_slots) return;
+  const bool is_more = held == nullptr && message.slot != applied_slot().next();
+  if (is_more && acceptor_.accepted_bytes() > 4 * limits.window_bytes) return;
+  if (log_is_choked()) return;
   if (const auto batch = decode_batch(message.value); !batch) {
     notice(Notice::Level::error, "refused a value from node " + std::to_string(leader.value()) +
                                      ": " + batch.error().message);
@@ -268,7 +301,8 @@ void Replica::Impl::on(NodeId from, const paxos::Nack& message) {
 void Replica::Impl::resend_accepts() {
   const Instant before = now_ - settings_.timing.resend_interval;
   for (const NodeId peer : peers_) {
-    for (const Slot slot : leader_->unanswered(peer, before, generations_)) {
+    for (const Slot slot : leader_->unanswered(peer, before, settings_.limits.catch_up_bytes,
+                                               generations_)) {
       send(peer, paxos::Accept{leader_->ballot(), slot, leader_->window().at(slot).value,
                                applied_slot()});
     }

@@ -134,7 +134,7 @@ void Replica::Impl::on(NodeId from, const paxos::Blocks& message) {
 
 std::string Replica::Impl::repair_reason() const {
   if (halted_) return damage_;
-  if (!is_abstaining()) return {};
+  if (!is_repairing()) return {};
   std::string reason = damage_;
   if (!reason.empty()) reason += "; ";
   if (rejoining()) {
@@ -142,16 +142,16 @@ std::string Replica::Impl::repair_reason() const {
                   ? "the log was lost: asks " + std::to_string(rejoin_->needed()) +
                         " peers how far its forgotten votes may reach"
                   : "the log was lost, and there is no peer to learn from";
-  } else {
-    reason += "does not vote or serve reads until it has the blocks up to height " +
-              std::to_string(abstain_through_.value());
+    return reason;
   }
-  return reason;
+  reason += is_abstaining() ? "does not vote or serve reads" : "serves no reads";
+  const Height through = std::max(height_of(abstain_through_), repair_through_);
+  return reason + " until it has the blocks up to height " + std::to_string(through.value());
 }
 
-void Replica::Impl::watch_abstention() {
-  if (!was_abstaining_ || is_abstaining()) return;
-  was_abstaining_ = false;
+void Replica::Impl::watch_repair() {
+  if (!was_repairing_ || is_repairing()) return;
+  was_repairing_ = false;
   damage_.clear();
   notice(Notice::Level::info, "the history is complete up to height " +
                                   std::to_string(applied_.height().value()) +
@@ -168,6 +168,7 @@ void Replica::Impl::on(NodeId from, const paxos::RejoinRequest& message) {
   // A node that forgot its own votes cannot bound those of another.
   if (rejoining()) return;
   paxos::RejoinReply reply;
+  reply.life = message.life;
   reply.promised = acceptor_.promised();
   reply.highest_slot = std::max(applied_slot(), abstain_through_);
   if (!acceptor_.accepted().empty()) {
@@ -176,10 +177,12 @@ void Replica::Impl::on(NodeId from, const paxos::RejoinRequest& message) {
   const Generation known = generations_.of(from);
   reply.generation = std::max(known, message.generation);
   if (message.generation == Generation(0)) {
+    reply.generations = generations_.entries();
     send(from, reply);
   } else if (message.generation >= known) {
     // From here on every vote of this node tells that votes of `from` from before are void.
     generations_.learn(from, message.generation);
+    reply.generations = generations_.entries();
     persist(paxos::GenerationRecord{from, message.generation});
     send_once_durable(from, reply);
   }
@@ -187,7 +190,9 @@ void Replica::Impl::on(NodeId from, const paxos::RejoinRequest& message) {
 
 void Replica::Impl::on(NodeId from, const paxos::RejoinReply& message) {
   if (!rejoining()) return;
-  if (const auto generation = rejoin_->on_answer_to_question(from, message)) {
+  generations_.learn(message.generations);
+  if (const auto generation =
+          rejoin_->on_answer_to_question(from, message, generations_, settings_.self)) {
     rejoin_->announce(*generation);
     rejoin_->sent_at = now_;
     generations_.learn(settings_.self, *generation);
@@ -195,10 +200,14 @@ void Replica::Impl::on(NodeId from, const paxos::RejoinReply& message) {
     for (const NodeId peer : peers_) send_once_durable(peer, rejoin_->request());
     return;
   }
-  if (const auto bounds = rejoin_->on_answer_to_announcement(from, message)) {
+  if (const auto bounds = rejoin_->on_answer_to_announcement(from, message, generations_)) {
     acceptor_.promise(bounds->promised);
     abstain_through_ = std::max(abstain_through_, bounds->through);
     abstain_record_ = {abstain_through_, false};
+    // Others rejoined before, and this node's votes told so. They must go on telling.
+    for (const auto& [node, generation] : generations_.known()) {
+      persist(paxos::GenerationRecord{node, generation});
+    }
     persist(paxos::PromiseRecord{acceptor_.promised()});
     persist(abstain_record_);
     notice(Notice::Level::info,

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "engine/catch_up.hpp"
+#include "engine/plausible.hpp"
 #include "engine/reads.hpp"
 #include "engine/rejoin.hpp"
 #include "engine/replica.hpp"
@@ -52,6 +53,7 @@ class Replica::Impl {
   void take(BlocksLoaded& input);
   void settle();
   void keep_house();
+  void watch_disk();
   [[nodiscard]] bool is_busy() const;
 
   // --- messages ---
@@ -85,6 +87,8 @@ class Replica::Impl {
   void follow(NodeId leader, paxos::Ballot ballot);
   void give_way_to(paxos::Ballot ballot);
   void propose(paxos::Value value);
+  void propose_inherited();
+  [[nodiscard]] bool window_has_room() const;
   void accept_from(NodeId leader, const paxos::Accept& message);
   void help_to_rejoin(const paxos::Heartbeat& heartbeat);
   void resend_accepts();
@@ -98,10 +102,15 @@ class Replica::Impl {
   void compare_head(NodeId from, const paxos::Head& head);
   void note_conflict(NodeId from, Height height);
   void catch_up(bool urgent);
-  void watch_abstention();
+  void watch_repair();
   void drive_rejoin();
   [[nodiscard]] bool is_abstaining() const {
     return rejoining() || applied_.height() < height_of(abstain_through_);
+  }
+  // Blocks are missing that this node had: it serves no reads. It may vote nevertheless, if its log
+  // tells what it voted there.
+  [[nodiscard]] bool is_repairing() const {
+    return is_abstaining() || applied_.height() < repair_through_;
   }
   [[nodiscard]] bool rejoining() const {
     return rejoin_ && rejoin_->phase() != Rejoin::Phase::bounded;
@@ -132,6 +141,16 @@ class Replica::Impl {
   void send_once_durable(NodeId to, paxos::Message message);
   void notice(Notice::Level level, std::string text);
   [[nodiscard]] bool log_is_idle() const { return durable_ticket_ == last_ticket_; }
+  // The disk is so slow that what waits for it would fill the memory. Nothing is accepted or
+  // proposed then; heartbeats, promises and reads go on.
+  [[nodiscard]] bool log_is_choked() const {
+    return undurable_bytes_ > 4 * settings_.limits.window_bytes;
+  }
+  // Whether this node could keep a promise in good time. If not, it does not run for leader.
+  [[nodiscard]] bool disk_keeps_up() const {
+    return !log_is_choked() &&
+           (log_is_idle() || now_ - log_moved_at_ < settings_.timing.election_timeout);
+  }
   [[nodiscard]] Slot applied_slot() const { return slot_of(applied_.height()); }
 
   paxos::Membership membership_;
@@ -148,18 +167,24 @@ class Replica::Impl {
   // Volatile. At most one of candidate_ and leader_ is there; neither: follower.
   paxos::Election election_;
   std::optional<paxos::Candidate> candidate_;
+  int failed_candidacies_ = 0;  // given up since there was a leader
   std::optional<paxos::Leader> leader_;
-  Slot barrier_;  // leader: the no-op of its own ballot; reads wait until it is applied
+  // Leader: what phase 1 found and is not proposed yet, and the slot of the no-op of its own ballot
+  // on top. Reads wait until that is applied, commands until it is proposed.
+  std::map<Slot, paxos::AcceptedValue> inherited_;
+  Slot barrier_;
   Requests requests_;
   Reads reads_;
   Instant ask_again_at_;  // no question about a read index before
   CatchUp catch_up_;
   std::optional<Rejoin> rejoin_;
   Slot abstain_through_;
-  bool was_abstaining_ = false;
+  Height repair_through_;
+  bool was_repairing_ = false;
   std::string damage_;
   std::map<NodeId, Height> conflicts_;  // peers whose chain differs from ours, and where seen
   bool halted_ = false;                 // diverged: nothing is done any more
+  std::set<NodeId> implausible_;        // peers that sent what no correct node sends
 
   // Tickets.
   Ticket last_ticket_;
@@ -170,6 +195,14 @@ class Replica::Impl {
   };
   std::deque<OwnAcceptance> own_acceptances_;
   std::optional<Ticket> own_promise_;
+  struct Undurable {
+    Ticket ticket;
+    std::size_t bytes = 0;
+  };
+  std::deque<Undurable> undurable_;  // what the log has not reported yet, by ticket
+  std::size_t undurable_bytes_ = 0;
+  Instant log_moved_at_;                // when the log last became durable, or began to write
+  std::optional<Instant> choked_since_;
 
   Instant heartbeat_at_;
   Instant housekeeping_at_;

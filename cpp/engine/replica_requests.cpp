@@ -21,7 +21,7 @@ std::uint32_t milliseconds_until(Instant when, Instant now) {
 // A reply that says for certain that the command had no effect there.
 bool had_no_effect(ErrorCode code) {
   return code == ErrorCode::no_quorum || code == ErrorCode::overloaded ||
-         code == ErrorCode::shutting_down;
+         code == ErrorCode::shutting_down || code == ErrorCode::repairing;
 }
 
 }  // namespace
@@ -82,7 +82,7 @@ void Replica::Impl::dispatch(std::uint64_t id) {
 }
 
 void Replica::Impl::forward_due(Instant before) {
-  if (leader_ || requests_.empty()) return;
+  if (leader_ || requests_.empty() || election_.route_to_leader(now_) == kNobody) return;
   for (const std::uint64_t id : requests_.to_be_sent(before)) dispatch(id);
 }
 
@@ -102,15 +102,18 @@ void Replica::Impl::on(NodeId from, const paxos::Forward& message) {
 void Replica::Impl::on(NodeId from, const paxos::ForwardReply& message) {
   const auto* request = requests_.find(message.id);
   if (request == nullptr) return;
+  // Whether the answer speaks for every copy of the command that left this node.
+  const bool definite = request->sends <= 1 && !request->was_proposed;
   if (had_no_effect(message.code)) {
-    const bool definite = request->sends <= 1 && !request->was_proposed;
-    if (message.code == ErrorCode::no_quorum || !definite) {
+    if (message.code != ErrorCode::overloaded || !definite) {
       requests_.mark_refused(message.id, from);  // tried again, elsewhere or later
       return;
     }
   }
-  const kv::CommandResult result{message.code, message.revision, message.value};
-  if (message.code == ErrorCode::timeout || had_no_effect(message.code)) {
+  kv::CommandResult result{message.code, message.revision, message.value};
+  // Another copy may have been applied before the session ended.
+  if (message.code == ErrorCode::session_expired && !definite) result = {ErrorCode::timeout, {}, {}};
+  if (result.code == ErrorCode::timeout || had_no_effect(result.code)) {
     answer(requests_.take(message.id)->origin, result, {});
     return;
   }
@@ -118,12 +121,11 @@ void Replica::Impl::on(NodeId from, const paxos::ForwardReply& message) {
 }
 
 void Replica::Impl::propose_queued() {
-  while (leader_ && requests_.queued() > 0) {
+  propose_inherited();
+  while (leader_ && leader_->next_slot() > barrier_ && requests_.queued() > 0) {
     const auto& limits = settings_.limits;
     const auto& window = leader_->window();
-    if (window.size() >= limits.window_slots || leader_->window_bytes() >= limits.window_bytes) {
-      return;
-    }
+    if (!window_has_room()) return;
     // Rule 4: collect while the log is busy with the batch before, unless a full batch waits or
     // the followers decided without this node's disk.
     const bool full = requests_.queued() >= limits.batch_commands_max ||
@@ -153,7 +155,7 @@ void Replica::Impl::take(ReadsRequested& input) {
     const Instant expires = expiry(read.deadline);
     Reader reader{std::move(read), expires, 0};
     const auto& wanted = std::get<ClientRead>(reader.who);
-    if (is_abstaining()) {
+    if (is_repairing()) {
       refuse_read(reader, ErrorCode::repairing, repair_reason());
     } else if (wanted.consistency == ReadConsistency::local) {
       answer_read(wanted);

@@ -19,6 +19,7 @@ std::uint64_t Requests::admit(Origin origin, SharedBytes command, CommandKey key
   if (const auto* remote = std::get_if<RemoteOrigin>(&origin)) remote_[*remote] = id;
   by_key_[key].push_back(id);
   by_expiry_.emplace(expires, id);
+  bytes_ += command.size();
   Request request;
   request.origin = origin;
   request.command = std::move(command);
@@ -139,6 +140,7 @@ std::optional<Requests::Request> Requests::take(std::uint64_t id) {
 }
 
 void Requests::forget(std::uint64_t id, const Request& request) {
+  bytes_ -= request.command.size();
   if (request.stage == Stage::queued) queued_bytes_ -= request.command.size();
   if (const auto* remote = std::get_if<RemoteOrigin>(&request.origin)) remote_.erase(*remote);
   by_expiry_.erase({request.expires, id});

@@ -53,7 +53,7 @@ struct CommandKey {
 //  1. Of all requests with one CommandKey at most one stands in the queue.
 //  2. is_exposed() holds once a copy of the command may reach the log: from then on silence means
 //     "outcome unknown", before it means "no effect".
-//  3. size() <= pending_requests_max, queued_bytes() <= queue_bytes_max + one command.
+//  3. size() <= pending_requests_max, and the commands weigh at most pending_bytes_max + one command.
 class Requests {
  public:
   enum class Stage : std::uint8_t { waiting, forwarded, queued, proposed };
@@ -78,7 +78,9 @@ class Requests {
   // life must not pass for the answer to one of this life.
   Requests(const Limits& limits, std::uint64_t first_id) : limits_(limits), next_id_(first_id) {}
 
-  [[nodiscard]] bool is_full() const { return requests_.size() >= limits_.pending_requests_max; }
+  [[nodiscard]] bool is_full() const {
+    return requests_.size() >= limits_.pending_requests_max || bytes_ >= limits_.pending_bytes_max;
+  }
   [[nodiscard]] bool queue_is_full() const {
     return queue_.size() >= limits_.queue_commands_max || queued_bytes_ >= limits_.queue_bytes_max;
   }
@@ -138,6 +140,7 @@ class Requests {
   // Ids of requests in stage `queued`; ids of requests that ended meanwhile may stand in between.
   std::deque<std::uint64_t> queue_;
   std::size_t queued_bytes_ = 0;
+  std::size_t bytes_ = 0;  // of all commands
 };
 
 }  // namespace paxledger::engine

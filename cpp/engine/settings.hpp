@@ -27,6 +27,7 @@ struct Limits {
   std::size_t queue_commands_max = 16'384;              // waiting to be proposed
   std::size_t queue_bytes_max = std::size_t{64} << 20;
   std::size_t pending_requests_max = 32'768;            // of clients and forwarding peers
+  std::size_t pending_bytes_max = std::size_t{256} << 20;  // of the commands among them
   std::size_t catch_up_bytes = std::size_t{1} << 20;    // per Blocks message
 };
 

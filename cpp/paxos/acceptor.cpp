@@ -4,6 +4,11 @@
 
 namespace paxledger::paxos {
 
+Acceptor::Acceptor(DurableState recovered)
+    : promised_(recovered.promised), accepted_(std::move(recovered.accepted)) {
+  for (const auto& [slot, accepted] : accepted_) accepted_bytes_ += accepted.value.size();
+}
+
 const AcceptedValue* Acceptor::at(Slot slot) const {
   const auto found = accepted_.find(slot);
   return found == accepted_.end() ? nullptr : &found->second;
@@ -17,11 +22,15 @@ bool Acceptor::promise(Ballot ballot) {
 
 bool Acceptor::accept(Ballot ballot, Slot slot, Value value) {
   if (!promise(ballot)) return false;
-  accepted_[slot] = {slot, ballot, std::move(value)};
+  auto& held = accepted_[slot];
+  accepted_bytes_ += value.size();
+  accepted_bytes_ -= held.value.size();
+  held = {slot, ballot, std::move(value)};
   return true;
 }
 
-Promise Acceptor::report(Ballot ballot, Slot first, std::size_t bytes_max) const {
+Promise Acceptor::report(Ballot ballot, Slot first, std::size_t bytes_max,
+                         std::size_t values_max) const {
   Promise promise;
   promise.ballot = ballot;
   promise.first = first;
@@ -30,7 +39,7 @@ Promise Acceptor::report(Ballot ballot, Slot first, std::size_t bytes_max) const
   std::size_t bytes = 0;
   for (auto next = accepted_.lower_bound(first); next != accepted_.end(); ++next) {
     if (!promise.accepted.empty() && (bytes + next->second.value.size() > bytes_max ||
-                                      promise.accepted.size() >= kReportValuesMax)) {
+                                      promise.accepted.size() >= values_max)) {
       promise.complete = false;
       break;
     }
@@ -42,7 +51,11 @@ Promise Acceptor::report(Ballot ballot, Slot first, std::size_t bytes_max) const
 }
 
 void Acceptor::forget_through(Slot slot) {
-  accepted_.erase(accepted_.begin(), accepted_.upper_bound(slot));
+  const auto end = accepted_.upper_bound(slot);
+  for (auto each = accepted_.begin(); each != end; ++each) {
+    accepted_bytes_ -= each->second.value.size();
+  }
+  accepted_.erase(accepted_.begin(), end);
 }
 
 }  // namespace paxledger::paxos

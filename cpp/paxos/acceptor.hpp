@@ -24,11 +24,12 @@ class Acceptor {
   static constexpr std::size_t kReportValuesMax = 1024;
 
   Acceptor() = default;
-  explicit Acceptor(DurableState recovered)
-      : promised_(recovered.promised), accepted_(std::move(recovered.accepted)) {}
+  explicit Acceptor(DurableState recovered);
 
   [[nodiscard]] Ballot promised() const { return promised_; }
   [[nodiscard]] const std::map<Slot, AcceptedValue>& accepted() const { return accepted_; }
+  // What the values in accepted() weigh together.
+  [[nodiscard]] std::size_t accepted_bytes() const { return accepted_bytes_; }
   // Null if nothing is held for the slot.
   [[nodiscard]] const AcceptedValue* at(Slot slot) const;
 
@@ -38,16 +39,17 @@ class Acceptor {
   // Accepts under `ballot`. False, and nothing changes, if a higher ballot was promised.
   bool accept(Ballot ballot, Slot slot, Value value);
 
-  // What was accepted from `first` on, about `bytes_max` octets and at most
-  // kReportValuesMax values of it, but at least one if there is one.
-  // Fills first, through, complete and accepted of a Promise.
-  [[nodiscard]] Promise report(Ballot ballot, Slot first, std::size_t bytes_max) const;
+  // What was accepted from `first` on, about `bytes_max` octets and at most `values_max` values of
+  // it, but at least one if there is one. Fills first, through, complete and accepted of a Promise.
+  [[nodiscard]] Promise report(Ballot ballot, Slot first, std::size_t bytes_max,
+                               std::size_t values_max = kReportValuesMax) const;
 
   void forget_through(Slot slot);
 
  private:
   Ballot promised_;
   std::map<Slot, AcceptedValue> accepted_;
+  std::size_t accepted_bytes_ = 0;
 };
 
 }  // namespace paxledger::paxos

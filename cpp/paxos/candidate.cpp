@@ -15,6 +15,7 @@ std::optional<Prepare> Candidate::on_promise(NodeId from, const Promise& promise
   const auto [part, inserted] = next_part_.try_emplace(from, first_);
   if (promise.first != part->second) return std::nullopt;  // a repeated or early part
 
+  ++parts_taken_;
   decided_elsewhere_ = std::max(decided_elsewhere_, promise.decided);
   for (const auto& accepted : promise.accepted) {
     auto& best = values_[accepted.slot];

@@ -1,8 +1,10 @@
 // The candidate: phase 1, over all open slots at once.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/ids.hpp"
@@ -44,6 +46,11 @@ class Candidate {
   // peers no longer report what they accepted there.
   [[nodiscard]] Slot decided_elsewhere() const { return decided_elsewhere_; }
   [[nodiscard]] const std::map<Slot, AcceptedValue>& values() const { return values_; }
+  // For the leader that this candidate becomes; values() is empty afterwards.
+  [[nodiscard]] std::map<Slot, AcceptedValue> take_values() { return std::move(values_); }
+  // How many parts of reports were taken in: grows with every answer that brings phase 1 on, and
+  // with none that was here before or does not count.
+  [[nodiscard]] std::uint64_t parts_taken() const { return parts_taken_; }
 
   Instant sent_at;        // of the last round of Prepares
   Instant progressed_at;  // the candidacy ends when nothing moves for an election timeout
@@ -55,6 +62,7 @@ class Candidate {
   Votes votes_;
   std::map<NodeId, Slot> next_part_;  // where the next part of a peer's report starts
   std::map<Slot, AcceptedValue> values_;
+  std::uint64_t parts_taken_ = 0;
 };
 
 }  // namespace paxledger::paxos

@@ -97,8 +97,9 @@ std::optional<PreVote> Election::on_timer(Instant now, Ballot promised, bool sel
   if (now < deadline_) return std::nullopt;
   if (leader_ != kNobody && leader_ != self_ && !hears_healthy_leader(now)) leader_ = kNobody;
   grants_.clear();
-  // E1. A node that hears too few looks again soon: it may be starting, or healing.
-  if (!hears_quorum(now, self_votes)) {
+  // E1. A node that hears too few, or does not vote, looks again soon: it may be starting, or
+  // healing.
+  if (!self_votes || !hears_quorum(now, self_votes)) {
     rearm_within(now, timing_.heartbeat_interval, 3 * timing_.heartbeat_interval);
     return std::nullopt;
   }

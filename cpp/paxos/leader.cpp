@@ -29,13 +29,15 @@ std::optional<Leader::Decided> Leader::take_decided() {
   return Decided{node.key(), std::move(node.mapped().value)};
 }
 
-std::vector<Slot> Leader::unanswered(NodeId peer, Instant before,
+std::vector<Slot> Leader::unanswered(NodeId peer, Instant before, std::size_t bytes_max,
                                      const GenerationTable& generations) const {
   std::vector<Slot> slots;
+  std::size_t bytes = 0;
   for (const auto& [slot, open] : window_) {
-    if (!open.chosen && open.sent_at <= before && !open.votes.has(peer, generations)) {
-      slots.push_back(slot);
-    }
+    if (open.chosen || open.sent_at > before || open.votes.has(peer, generations)) continue;
+    bytes += open.value.size();
+    if (!slots.empty() && bytes > bytes_max) break;
+    slots.push_back(slot);
   }
   return slots;
 }

@@ -51,8 +51,10 @@ class Leader {
   };
   std::optional<Decided> take_decided();
 
-  // The slots that `peer` has not accepted, of those not chosen and last sent before `before`.
-  [[nodiscard]] std::vector<Slot> unanswered(NodeId peer, Instant before,
+  // The slots that `peer` has not accepted, of those not chosen and last sent before `before`: the
+  // oldest of them, about `bytes_max` octets, but at least one if there is one. A peer that is
+  // merely slow is not buried under copies of the whole window.
+  [[nodiscard]] std::vector<Slot> unanswered(NodeId peer, Instant before, std::size_t bytes_max,
                                              const GenerationTable& generations) const;
   // Notes that slots sent before `before` were sent again.
   void mark_sent(Instant before, Instant now);

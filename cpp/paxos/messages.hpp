@@ -100,7 +100,9 @@ struct Nack {
 };
 
 // A command on its way to the leader. The asked node keeps the requester and sends the command
-// again when the answer stays out; sessions make that safe.
+// again when the answer stays out; sessions make that safe. One exception to what is said above:
+// a refusal ("overloaded", "no quorum") speaks for the copy that it answers. TCP repeats nothing,
+// but an injected `duplicate` fault does, and then the other copy may still be run.
 struct Forward {
   std::uint64_t id = 0;     // the sender's name for this request
   std::uint8_t hops = 0;    // how often it was passed on already; at most 2
@@ -152,11 +154,15 @@ struct Blocks {
 // peers know of it (`generation` zero), then it announces a higher one.
 struct RejoinRequest {
   Generation generation;
+  std::uint64_t life = 0;  // drawn anew by the asker at every start
 };
 struct RejoinReply {
   Generation generation;  // of the asker, as known to the sender, durably
   Ballot promised;
   Slot highest_slot;      // the highest slot that the sender has accepted, proposed or applied
+  std::uint64_t life = 0;   // as asked: an answer to an earlier life says too little
+  Generations generations;  // as in a vote: the answer is void if the sender lost its log since, and
+                            // what the asker knew of others before it lost its own is in them
 };
 
 using Message =

@@ -164,6 +164,8 @@ RejoinReply get_rejoin_reply(Unpacker& in) {
   m.generation = in.id<Generation>();
   m.promised = get_ballot(in);
   m.highest_slot = in.position<Slot>();
+  m.life = in.number();
+  m.generations = get_generations(in);
   return m;
 }
 
@@ -206,9 +208,9 @@ Message get_fields(Unpacker& in, PeerKind kind, std::size_t items) {
     case PeerKind::blocks:
       return arity(4), get_blocks(in);
     case PeerKind::rejoin_request:
-      return arity(1), RejoinRequest{in.id<Generation>()};
+      return arity(2), RejoinRequest{in.id<Generation>(), in.number()};
     case PeerKind::rejoin_reply:
-      return arity(4), get_rejoin_reply(in);
+      return arity(6), get_rejoin_reply(in);
   }
   in.fail("a known kind of message");
   return Heartbeat{};

@@ -186,14 +186,17 @@ void put(Packer& out, const Blocks& m) {
   put(out, m.head);
 }
 void put(Packer& out, const RejoinRequest& m) {
-  begin(out, PeerKind::rejoin_request, 1);
+  begin(out, PeerKind::rejoin_request, 2);
   out.id(m.generation);
+  out.number(m.life);
 }
 void put(Packer& out, const RejoinReply& m) {
-  begin(out, PeerKind::rejoin_reply, 4);
+  begin(out, PeerKind::rejoin_reply, 6);
   out.id(m.generation);
   put(out, m.promised);
   out.id(m.highest_slot);
+  out.number(m.life);
+  put(out, m.generations);
 }
 
 }  // namespace

@@ -51,16 +51,16 @@ TEST(Linearizability, RefusesReadsThatGoBackInTime) {
 }
 
 TEST(Linearizability, LetsAnUnknownWriteTakeEffectLateOrNever) {
-  EXPECT_TRUE(linearizable({operation(Kind::write, 1, 0, "a"),
-                            operation(Kind::read, 2, 3, std::nullopt),
-                            operation(Kind::read, 4, 5, "a")}));
-  EXPECT_TRUE(linearizable({operation(Kind::write, 1, 0, "a"),
-                            operation(Kind::read, 2, 3, std::nullopt)}));
+  EXPECT_TRUE(
+      linearizable({operation(Kind::write, 1, 0, "a"), operation(Kind::read, 2, 3, std::nullopt),
+                    operation(Kind::read, 4, 5, "a")}));
+  EXPECT_TRUE(
+      linearizable({operation(Kind::write, 1, 0, "a"), operation(Kind::read, 2, 3, std::nullopt)}));
 }
 
 TEST(Linearizability, RefusesAWriteThatVanishes) {
-  EXPECT_FALSE(linearizable({operation(Kind::write, 1, 2, "a"),
-                             operation(Kind::read, 3, 4, std::nullopt)}));
+  EXPECT_FALSE(
+      linearizable({operation(Kind::write, 1, 2, "a"), operation(Kind::read, 3, 4, std::nullopt)}));
 }
 
 TEST(Linearizability, RefusesTwoSwapsFromOneState) {

@@ -11,17 +11,20 @@ namespace {
 using std::chrono::milliseconds;
 
 bool is_definite(ErrorCode code) {
-  return code == ErrorCode::ok || code == ErrorCode::not_found ||
-         code == ErrorCode::compare_failed;
+  return code == ErrorCode::ok || code == ErrorCode::not_found || code == ErrorCode::compare_failed;
 }
 
 RegisterOperation::Kind kind_in_history(const OpenOperation& operation) {
   if (operation.plain_read) return RegisterOperation::Kind::read;
   switch (operation.kind) {
-    case kv::CommandKind::remove: return RegisterOperation::Kind::remove;
-    case kv::CommandKind::compare_and_put: return RegisterOperation::Kind::swap;
-    case kv::CommandKind::read: return RegisterOperation::Kind::read;
-    default: return RegisterOperation::Kind::write;
+    case kv::CommandKind::remove:
+      return RegisterOperation::Kind::remove;
+    case kv::CommandKind::compare_and_put:
+      return RegisterOperation::Kind::swap;
+    case kv::CommandKind::read:
+      return RegisterOperation::Kind::read;
+    default:
+      return RegisterOperation::Kind::write;
   }
 }
 
@@ -144,10 +147,10 @@ void RandomClients::attempt(std::size_t index, std::uint64_t sequence, World& wo
     if (operation.local && prng_.chance(1, 4)) {
       (void)world.scan(node, "key", "", 1 + prng_.below(4), engine::ReadConsistency::local, until);
     } else {
-      (void)world.read(node, operation.key,
-                       operation.local ? engine::ReadConsistency::local
-                                       : engine::ReadConsistency::linearizable,
-                       until);
+      (void)world.read(
+          node, operation.key,
+          operation.local ? engine::ReadConsistency::local : engine::ReadConsistency::linearizable,
+          until);
     }
     return;
   }
@@ -217,15 +220,15 @@ void RandomClients::check_floor(const OpenOperation& operation, const Answered& 
   if (operation.local) return;
   if (operation.plain_read) {
     if (answered.reply.height < operation.floor) {
-      violations_.push_back("read: node " + name(answered.request.node) + " answers a read from height " +
-                            std::to_string(answered.reply.height.value()) +
-                            " though a write at height " +
-                            std::to_string(operation.floor.value()) + " was done before");
+      violations_.push_back(
+          "read: node " + name(answered.request.node) + " answers a read from height " +
+          std::to_string(answered.reply.height.value()) + " though a write at height " +
+          std::to_string(operation.floor.value()) + " was done before");
     }
     return;
   }
-  const auto* outcome = world.history().outcome(*answered.request.session,
-                                                answered.request.sequence);
+  const auto* outcome =
+      world.history().outcome(*answered.request.session, answered.request.sequence);
   if (outcome == nullptr) return;  // reported by the world
   if (outcome->height <= operation.floor) {
     violations_.push_back("order: " + operation.key + "=" + operation.value +

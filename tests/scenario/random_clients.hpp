@@ -25,10 +25,10 @@ struct OpenOperation {
   std::uint64_t argument = 0;
   std::size_t history = 0;  // index into the clients' history
   std::uint64_t attempts = 0;
-  bool asked = false;       // an attempt is under way
+  bool asked = false;  // an attempt is under way
   RequestKey request;
   Instant asked_until;
-  Height floor;             // every write known to be done when this one was begun is at or below
+  Height floor;  // every write known to be done when this one was begun is at or below
 };
 
 // Invariants:
@@ -57,9 +57,9 @@ class RandomClients {
  private:
   struct Client {
     SessionId session;
-    bool open = false;           // the session is known to be open
-    bool expired = false;        // the session is over; a fresh one follows its last operation
-    std::uint64_t next = 1;      // sequence
+    bool open = false;       // the session is known to be open
+    bool expired = false;    // the session is over; a fresh one follows its last operation
+    std::uint64_t next = 1;  // sequence
     std::uint64_t begun = 0;
     std::map<std::uint64_t, OpenOperation> operations;  // by sequence; plain reads above 2^40
     Instant opening_until;

@@ -36,10 +36,10 @@ void draw_settings(Prng& prng, Options& options) {
 RandomProfile RandomProfile::draw(Prng& prng) {
   RandomProfile profile;
   draw_settings(prng, profile.options);
-  const auto heartbeat_us = static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::microseconds>(
-          profile.options.timing.heartbeat_interval)
-          .count());
+  const auto heartbeat_us =
+      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
+                                     profile.options.timing.heartbeat_interval)
+                                     .count());
   profile.latency_us_max = prng.between(100, heartbeat_us * (prng.chance(1, 4) ? 3 : 1));
   profile.disk_us_max = prng.between(50, heartbeat_us * 2);
   if (prng.chance(2, 3)) profile.drop_permille = prng.between(0, 200);
@@ -57,14 +57,27 @@ RandomProfile RandomProfile::draw(Prng& prng) {
   profile.operations = prng.between(10, 60);
   profile.think_us_max = prng.between(100, 60'000);
   profile.keys = prng.between(1, 6);
-  profile.session_ms = prng.chance(1, 5) ? kv::kSessionMillisecondsMin
-                                         : std::uint64_t{kv::kSessionMillisecondsMax};
+  profile.session_ms =
+      prng.chance(1, 5) ? kv::kSessionMillisecondsMin : std::uint64_t{kv::kSessionMillisecondsMax};
   profile.patience_ms_max = prng.between(20, 1500);
   if (profile.session_ms == kv::kSessionMillisecondsMin) {
     // A session id is used again by nobody, but an old request to open it may still be on its way
     // when it has expired. Requests therefore live shorter than sessions, here as in the client.
     profile.patience_ms_max = std::min<std::uint64_t>(profile.patience_ms_max, 200);
     profile.clock_jumps = false;
+  }
+  if (prng.chance(1, 5)) {
+    // A run about lost disks: little else happens, so that the nodes come far enough to rejoin.
+    profile.options.nodes = prng.chance(2, 3) ? 3 : 5;
+    profile.wipes = true;
+    profile.disasters_in_ten = 9;
+    profile.partitions = profile.pauses = false;
+    profile.drop_permille = prng.below(30);
+    profile.fault_every_ms = prng.between(200, 900);
+    profile.latency_us_max = prng.between(100, 3000);
+    profile.disk_us_max = prng.between(50, 3000);
+    profile.think_us_max = prng.between(100, 10'000);
+    profile.operations = prng.between(40, 150);
   }
   profile.safety_phase = milliseconds(prng.between(500, 6000));
   return profile;
@@ -74,14 +87,13 @@ std::string RandomProfile::describe() const {
   const auto ms = [](Duration d) {
     return std::to_string(std::chrono::duration_cast<milliseconds>(d).count()) + "ms";
   };
-  std::string text = std::to_string(options.nodes) + " nodes, heartbeat " +
-                     ms(options.timing.heartbeat_interval) + ", election " +
-                     ms(options.timing.election_timeout) + ", window " +
-                     std::to_string(options.limits.window_slots) + ", batch " +
-                     std::to_string(options.limits.batch_commands_max) + ", " +
-                     std::to_string(clients) + " clients × " + std::to_string(pipeline) +
-                     ", drop " + std::to_string(drop_permille) + "‰, duplicate " +
-                     std::to_string(duplicate_permille) + "‰";
+  std::string text =
+      std::to_string(options.nodes) + " nodes, heartbeat " + ms(options.timing.heartbeat_interval) +
+      ", election " + ms(options.timing.election_timeout) + ", window " +
+      std::to_string(options.limits.window_slots) + ", batch " +
+      std::to_string(options.limits.batch_commands_max) + ", " + std::to_string(clients) +
+      " clients × " + std::to_string(pipeline) + ", drop " + std::to_string(drop_permille) +
+      "‰, duplicate " + std::to_string(duplicate_permille) + "‰";
   if (crashes) text += ", crashes";
   if (partitions) text += ", partitions";
   if (wipes) text += ", wipes";

@@ -21,11 +21,12 @@ struct RandomProfile {
   bool crashes = false;
   bool partitions = false;
   bool wipes = false;
+  std::uint64_t disasters_in_ten = 2;  // of the misfortunes, where disks may be lost
   bool pauses = false;
   bool slow_disks = false;
   bool clock_jumps = false;
   std::uint64_t clients = 1;
-  std::uint64_t pipeline = 1;  // commands of one client at once
+  std::uint64_t pipeline = 1;    // commands of one client at once
   std::uint64_t operations = 0;  // of one client
   std::uint64_t think_us_max = 0;
   std::uint64_t keys = 1;

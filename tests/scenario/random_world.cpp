@@ -11,6 +11,7 @@
 
 #include "base/prng.hpp"
 #include "scenario/random_clients.hpp"
+#include "scenario/random_faults.hpp"
 #include "scenario/random_profile.hpp"
 #include "support/describe.hpp"
 #include "support/world.hpp"
@@ -28,11 +29,13 @@ class RandomSchedule {
  public:
   RandomSchedule(std::uint64_t seed, PlantedBug bug, bool trace)
       : prng_(Seed{seed}),
-        bug_(bug),
         trace_(trace),
         profile_(with_seed(RandomProfile::draw(prng_), seed)),
         clients_(profile_, prng_, bug == PlantedBug::shared_session),
-        world_(profile_.options, listeners()) {}
+        world_(profile_.options, listeners()),
+        faults_(world_, prng_, profile_, bug, [this](Duration delay, std::function<void()> what) {
+          after(delay, std::move(what));
+        }) {}
 
   RandomRun run();
 
@@ -55,16 +58,9 @@ class RandomSchedule {
   void serve(NodeId node);
   void client_turn(std::size_t client);
   void fault();
-  void inject();
-  NodeId victim();
-  void cut_links();
-  void crash_some();
-  void wipe_one();
   void heal();
-  [[nodiscard]] bool paused(NodeId node, Instant* until) const;
   bool turn(Instant end);  // false: nothing happens before `end`
   bool check();            // false: something is wrong
-  [[nodiscard]] bool whole(NodeId node) const;
   [[nodiscard]] bool serves(std::string* why) const;
   Duration run_until(Duration limit, const std::string& promise,
                      const std::function<bool(std::string*)>& goal);
@@ -72,27 +68,24 @@ class RandomSchedule {
   void probe_all();
 
   Prng prng_;
-  PlantedBug bug_;
   bool trace_;
   RandomProfile profile_;
   RandomClients clients_;
   std::multimap<Instant, std::function<void()>> events_;
-  std::map<NodeId, Instant> paused_until_;
-  std::map<NodeId, Instant> disk_stuck_until_;
   std::map<NodeId, Duration> timer_lag_;
   std::map<RequestKey, NodeId> probes_;
   std::set<NodeId> probed_;
   bool calm_ = false;
   RandomRun result_;
   World world_;
+  RandomFaults faults_;
 };
 
 Listeners RandomSchedule::listeners() {
   Listeners listeners;
   if (trace_) {
     listeners.event = [this](const Event& event) {
-      std::printf("%10.3f %s%s\n",
-                  static_cast<double>(world_.now().since_origin().count()) / 1e6,
+      std::printf("%10.3f %s%s\n", static_cast<double>(world_.now().since_origin().count()) / 1e6,
                   event.kind == Event::Kind::lost ? "lost " : "", event.text.c_str());
     };
   }
@@ -146,8 +139,7 @@ void RandomSchedule::arrive(std::uint64_t id) {
   const auto flight = world_.in_flight().find(id);
   if (flight == world_.in_flight().end()) return;
   const NodeId to = flight->second.to;
-  Instant until;
-  if (paused(to, &until)) {
+  if (const Instant until = faults_.paused_until(to); until > world_.now()) {
     at(until, [this, id] { arrive(id); });
     return;
   }
@@ -164,8 +156,7 @@ void RandomSchedule::arrive(std::uint64_t id) {
 
 void RandomSchedule::complete(NodeId node) {
   if (!world_.running(node) || !world_.disk(node).writing()) return;
-  const Instant stuck = disk_stuck_until_[node];
-  if (!calm_ && stuck > world_.now()) {
+  if (const Instant stuck = faults_.disk_stuck_until(node); stuck > world_.now()) {
     at(stuck, [this, node] { complete(node); });
     return;
   }
@@ -184,167 +175,20 @@ void RandomSchedule::serve(NodeId node) {
 
 void RandomSchedule::client_turn(std::size_t client) {
   clients_.wake(client, world_);
-  after(random_us(calm_ ? 20'000 : profile_.think_us_max),
-        [this, client] { client_turn(client); });
-}
-
-bool RandomSchedule::paused(NodeId node, Instant* until) const {
-  const auto found = paused_until_.find(node);
-  if (found == paused_until_.end() || found->second <= world_.now()) return false;
-  *until = found->second;
-  return true;
+  after(random_us(calm_ ? 20'000 : profile_.think_us_max), [this, client] { client_turn(client); });
 }
 
 // --- faults ---------------------------------------------------------------------------------
 
 void RandomSchedule::fault() {
   if (calm_) return;
-  inject();
+  faults_.inject();
   after(milliseconds(prng_.between(1, profile_.fault_every_ms)), [this] { fault(); });
-}
-
-// Half of all misfortune hits a leader, if there is one: that is where it hurts.
-NodeId RandomSchedule::victim() {
-  const auto nodes = world_.nodes();
-  if (prng_.chance(1, 2)) {
-    for (const NodeId node : nodes) {
-      if (world_.running(node) && world_.status(node).role == engine::Role::leader) return node;
-    }
-  }
-  return nodes[prng_.below(nodes.size())];
-}
-
-void RandomSchedule::inject() {
-  const NodeId node = victim();
-  result_.faults += 1;
-  switch (prng_.below(7)) {
-    case 0:
-      if (profile_.partitions) cut_links();
-      break;
-    case 1: world_.mend_all(); break;
-    case 2:
-      if (profile_.crashes) crash_some();
-      break;
-    case 3:
-      if (profile_.wipes) wipe_one();
-      break;
-    case 4:
-      if (profile_.pauses) {
-        paused_until_[node] = world_.now() + milliseconds(prng_.between(1, 600));
-      }
-      break;
-    case 5:
-      if (profile_.slow_disks) {
-        disk_stuck_until_[node] = world_.now() + milliseconds(prng_.between(1, 500));
-      }
-      break;
-    default:
-      if (profile_.clock_jumps) {
-        world_.shift_wall(node, static_cast<std::int64_t>(prng_.below(1'200'000'000)) -
-                                    600'000'000);
-      }
-      break;
-  }
-}
-
-void RandomSchedule::cut_links() {
-  const auto nodes = world_.nodes();
-  const auto any = [&] { return nodes[prng_.below(nodes.size())]; };
-  const auto cut_both = [this](NodeId a, NodeId b) {
-    world_.cut(a, b);
-    world_.cut(b, a);
-  };
-  switch (prng_.below(5)) {
-    case 0: {  // one link, one way
-      const NodeId a = any();
-      const NodeId b = any();
-      if (a != b) world_.cut(a, b);
-      break;
-    }
-    case 1: {  // one node, fully or one way
-      const NodeId alone = victim();
-      const std::uint64_t how = prng_.below(3);
-      for (const NodeId other : nodes) {
-        if (other == alone) continue;
-        if (how != 1) world_.cut(alone, other);
-        if (how != 2) world_.cut(other, alone);
-      }
-      break;
-    }
-    case 2: {  // two sides
-      std::set<NodeId> side;
-      for (const NodeId n : nodes) {
-        if (prng_.chance(1, 2)) side.insert(n);
-      }
-      for (const NodeId a : nodes) {
-        for (const NodeId b : nodes) {
-          if (side.contains(a) && !side.contains(b)) cut_both(a, b);
-        }
-      }
-      break;
-    }
-    case 3: {  // a chain: only neighbours hear each other
-      for (std::size_t i = 0; i < nodes.size(); ++i) {
-        for (std::size_t j = i + 2; j < nodes.size(); ++j) cut_both(nodes[i], nodes[j]);
-      }
-      break;
-    }
-    default: {  // everybody hears only one node
-      const NodeId hub = any();
-      for (const NodeId a : nodes) {
-        for (const NodeId b : nodes) {
-          if (a < b && a != hub && b != hub) cut_both(a, b);
-        }
-      }
-      break;
-    }
-  }
-}
-
-void RandomSchedule::crash_some() {
-  const bool all = prng_.chance(1, 8);
-  const auto nodes = world_.nodes();
-  const NodeId chosen = victim();
-  for (const NodeId node : nodes) {
-    if (!all && node != chosen) continue;
-    const bool lying = bug_ == PlantedBug::lying_disk;
-    if (lying) world_.disk(node).lie();
-    world_.crash(node, lying ? nullptr : &prng_);
-    if (bug_ == PlantedBug::forgetful_log) world_.disk(node).forget_acceptances();
-    after(milliseconds(prng_.between(1, 1500)), [this, node] { world_.restart(node); });
-  }
-}
-
-bool RandomSchedule::whole(NodeId node) const {
-  if (!world_.running(node)) return false;
-  const auto status = world_.status(node);
-  return !status.abstaining && !status.repairing;
-}
-
-void RandomSchedule::wipe_one() {
-  const auto nodes = world_.nodes();
-  const NodeId chosen = victim();
-  // A minority of disks may be lost at a time: everything decided must stay on the others.
-  std::size_t others = 0;
-  for (const NodeId node : nodes) others += node != chosen && whole(node) ? 1 : 0;
-  if (others < nodes.size() - (nodes.size() - 1) / 2) return;
-  for (const NodeId node : nodes) {
-    if (node != chosen && whole(node)) world_.disk(node).sync_blocks();
-  }
-  if (prng_.chance(1, 3)) {
-    // Not all is lost: the log is whole, but block files are damaged, perhaps below its start.
-    world_.crash(chosen, &prng_);
-    world_.disk(chosen).damage_blocks(Height(prng_.below(world_.disk(chosen).block_count() + 1)));
-  } else {
-    world_.wipe(chosen);
-  }
-  after(milliseconds(prng_.between(1, 500)), [this, chosen] { world_.restart(chosen); });
 }
 
 void RandomSchedule::heal() {
   calm_ = true;
-  world_.mend_all();
-  paused_until_.clear();
+  faults_.cease();
   for (const NodeId node : world_.nodes()) world_.restart(node);
   clients_.settle_down();
 }
@@ -358,8 +202,7 @@ bool RandomSchedule::turn(Instant end) {
     Instant due = world_.deadline(node);
     if (due == Instant::never()) continue;
     due = due + timer_lag_[node];  // an event loop is never quite on time
-    Instant until;
-    if (paused(node, &until)) due = std::max(due, until);
+    due = std::max(due, faults_.paused_until(node));
     if (due < earliest) {
       earliest = due;
       ringing = node;
@@ -472,6 +315,7 @@ RandomRun RandomSchedule::run() {
     recover();
   }
   if (check()) result_.failure = clients_.verdict(world_.history(), &result_.undecided_histories);
+  result_.faults = faults_.count();
   result_.height = world_.history().height().value();
   result_.answered = clients_.answered_count();
   for (const NodeId node : world_.nodes()) {

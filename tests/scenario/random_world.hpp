@@ -18,8 +18,8 @@ enum class PlantedBug {
 
 struct RandomRun {
   bool passed = false;
-  std::string failure;     // what was promised and did not hold
-  std::string profile;     // what kind of run it was
+  std::string failure;  // what was promised and did not hold
+  std::string profile;  // what kind of run it was
   std::uint64_t height = 0;
   std::uint64_t answered = 0;
   std::uint64_t faults = 0;

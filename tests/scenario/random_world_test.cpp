@@ -68,12 +68,12 @@ TEST(RandomWorld, KeepsEveryPromiseUnderRandomFaultsAndServesAgainWhenHealed) {
   // A run in which nothing happens proves nothing.
   EXPECT_GT(answered, 10 * (last - first + 1));
   RecordProperty("slowest_recovery_in_election_timeouts", std::to_string(slowest));
-  std::printf("%llu seeds: %llu blocks, %llu answers, %llu faults, %llu histories given up; "
-              "slowest return to full service: %.1f election timeouts\n",
-              static_cast<unsigned long long>(last - first + 1),
-              static_cast<unsigned long long>(height), static_cast<unsigned long long>(answered),
-              static_cast<unsigned long long>(faults), static_cast<unsigned long long>(undecided),
-              slowest);
+  std::printf(
+      "%llu seeds: %llu blocks, %llu answers, %llu faults, %llu histories given up; "
+      "slowest return to full service: %.1f election timeouts\n",
+      static_cast<unsigned long long>(last - first + 1), static_cast<unsigned long long>(height),
+      static_cast<unsigned long long>(answered), static_cast<unsigned long long>(faults),
+      static_cast<unsigned long long>(undecided), slowest);
 }
 
 TEST(RandomWorld, GivesEqualRunsForEqualSeeds) {

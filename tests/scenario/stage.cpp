@@ -333,8 +333,8 @@ void Stage::add_node_commands() {
 }
 
 // elect NODE [loud] [just]: makes the node the leader in the usual way. All clocks run and every
-// message arrives, but nobody else's request for votes does. `just` stops at the moment when it leads;
-// its first messages as leader are then still on their way.
+// message arrives, but nobody else's request for votes does. `just` stops at the moment when it
+// leads; its first messages as leader are then still on their way.
 void Stage::elect(const Words& words) {
   const NodeId node = node_id(words.at(1));
   const auto has = [&](const char* word) {

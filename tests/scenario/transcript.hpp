@@ -15,8 +15,8 @@ namespace paxledger::world {
 
 struct TranscriptCheck {
   bool equal = false;
-  std::string actual;      // the transcript as it should read now
-  std::string difference;  // line by line: "-" expected, "+" now
+  std::string actual;                   // the transcript as it should read now
+  std::string difference;               // line by line: "-" expected, "+" now
   std::vector<std::string> violations;  // broken promises; independent of the output
 };
 

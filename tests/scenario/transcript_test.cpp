@@ -1,6 +1,7 @@
 // Runs every transcript of tests/scenario/*.txt and compares its output.
 //
-//   PAXLEDGER_REWRITE=1   writes the transcripts anew instead; read the difference before you keep it
+//   PAXLEDGER_REWRITE=1   writes the transcripts anew instead; read the difference before you keep
+//   it
 #include "scenario/transcript.hpp"
 
 #include <gtest/gtest.h>
@@ -16,7 +17,9 @@
 namespace paxledger::world {
 namespace {
 
-std::filesystem::path folder() { return std::filesystem::path(PAXLEDGER_TESTS_DIR) / "scenario"; }
+std::filesystem::path folder() {
+  return std::filesystem::path(PAXLEDGER_TESTS_DIR) / "scenario";
+}
 
 std::vector<std::string> transcripts() {
   std::vector<std::string> names;
@@ -44,13 +47,13 @@ TEST_P(Transcript, ReadsAsWritten) {
   EXPECT_TRUE(check.equal) << path << " reads differently now:\n" << check.difference;
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Scenario, Transcript, testing::ValuesIn(transcripts()), [](const auto& parameter) {
-      std::string name = parameter.param;
-      std::replace_if(
-          name.begin(), name.end(), [](char c) { return c == '-'; }, '_');
-      return name;
-    });
+INSTANTIATE_TEST_SUITE_P(Scenario, Transcript, testing::ValuesIn(transcripts()),
+                         [](const auto& parameter) {
+                           std::string name = parameter.param;
+                           std::replace_if(
+                               name.begin(), name.end(), [](char c) { return c == '-'; }, '_');
+                           return name;
+                         });
 
 TEST(TranscriptFormat, OpensEveryLessonWithProse) {
   for (const auto& name : transcripts()) {

@@ -9,7 +9,9 @@ namespace paxledger::world {
 
 namespace {
 
-std::string number(std::uint64_t value) { return std::to_string(value); }
+std::string number(std::uint64_t value) {
+  return std::to_string(value);
+}
 
 std::string describe_commands(const std::vector<std::string_view>& commands) {
   if (commands.empty()) return "[no-op]";
@@ -30,7 +32,9 @@ std::string describe_generations(const paxos::Generations& generations) {
   return text;
 }
 
-const char* yes_no(bool value) { return value ? "yes" : "no"; }
+const char* yes_no(bool value) {
+  return value ? "yes" : "no";
+}
 
 struct DescribeMessage {
   std::string operator()(const paxos::Heartbeat& m) const {
@@ -124,9 +128,13 @@ struct DescribeRecord {
 
 }  // namespace
 
-std::string name(NodeId node) { return number(node.value()); }
+std::string name(NodeId node) {
+  return number(node.value());
+}
 
-std::string brief(const Digest& digest) { return digest.hex().substr(0, 8); }
+std::string brief(const Digest& digest) {
+  return digest.hex().substr(0, 8);
+}
 
 std::string describe_command(std::string_view octets) {
   const auto parsed = kv::parse_command(octets);
@@ -138,12 +146,14 @@ std::string describe_command(std::string_view octets) {
     case kv::CommandKind::open_session:
     case kv::CommandKind::close_session:
       return text + " " + number(command.session.value());
-    case kv::CommandKind::put: return text + " " + key + "=" + printable(command.value, 24);
+    case kv::CommandKind::put:
+      return text + " " + key + "=" + printable(command.value, 24);
     case kv::CommandKind::compare_and_put:
       return text + " " + key + "=" + printable(command.value, 24) + " if revision " +
              number(command.argument);
     case kv::CommandKind::remove:
-    case kv::CommandKind::read: return text + " " + key;
+    case kv::CommandKind::read:
+      return text + " " + key;
   }
   return text;
 }

@@ -12,7 +12,8 @@ using Register = std::optional<std::string>;
 // Whether the operation may take effect on `state`; the new state if so.
 std::optional<Register> effect(const RegisterOperation& op, const Register& state) {
   switch (op.kind) {
-    case RegisterOperation::Kind::write: return Register(op.value);
+    case RegisterOperation::Kind::write:
+      return Register(op.value);
     case RegisterOperation::Kind::read:
       if (op.known && op.value != state) return std::nullopt;
       return state;
@@ -77,7 +78,8 @@ std::string describe(const RegisterOperation& op) {
   std::string text = "[" + std::to_string(op.invoked) + ", " +
                      (op.known ? std::to_string(op.answered) : std::string("?")) + "] " +
                      kNames[static_cast<std::size_t>(op.kind)];
-  if (op.kind == RegisterOperation::Kind::swap) text += " " + op.expected.value_or("nothing") + " →";
+  if (op.kind == RegisterOperation::Kind::swap)
+    text += " " + op.expected.value_or("nothing") + " →";
   if (op.kind != RegisterOperation::Kind::remove) text += " " + op.value.value_or("nothing");
   return op.succeeded ? text : text + " failed";
 }

@@ -7,17 +7,11 @@
 
 namespace paxledger::world {
 
-void NodeDisk::replay(const paxos::DurableRecord& record) {
-  durable_.replay(record);
-  // From here on the log itself says that an earlier one was lost.
-  if (std::holds_alternative<paxos::AbstainRecord>(record)) lost_ = false;
-}
-
 engine::Persist NodeDisk::complete_write() {
   invariant(writing(), "a write is completed only while one is pending");
   engine::Persist write = std::move(pending_.front());
   pending_.pop_front();
-  for (const auto& record : write.records) replay(record);
+  for (const auto& record : write.records) durable_.replay(record);
   return write;
 }
 
@@ -53,7 +47,7 @@ void NodeDisk::crash(Prng* chaos) {
     if (writing() && chaos->chance(1, 2)) {
       const auto& torn = pending_.front().records;
       const std::uint64_t records = chaos->between(0, torn.size());
-      for (std::size_t i = 0; i < records; ++i) replay(torn[i]);
+      for (std::size_t i = 0; i < records; ++i) durable_.replay(torn[i]);
     }
   }
   blocks_.resize(kept);
@@ -65,7 +59,8 @@ void NodeDisk::crash(Prng* chaos) {
 
 void NodeDisk::wipe() {
   *this = NodeDisk();
-  lost_ = true;
+  // The log that is begun in place of a lost one says so in its first record.
+  durable_.abstain = {Slot(0), true};
 }
 
 void NodeDisk::damage_blocks(Height keep) {
@@ -101,7 +96,7 @@ engine::Recovered NodeDisk::recover(ClusterId cluster) const {
   }
   recovered.durable = durable_;
   recovered.log_complete_above = trimmed_;
-  recovered.log_lost = lost_;
+  recovered.log_lost = durable_.abstain.open;
   if (repair_through_.value() > blocks_.size()) {
     recovered.repair_through = repair_through_;
     recovered.damage = "block files damaged above height " + std::to_string(blocks_.size());

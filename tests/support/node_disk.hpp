@@ -63,15 +63,12 @@ class NodeDisk {
   [[nodiscard]] const std::vector<SharedBytes>& blocks() const { return blocks_; }
 
  private:
-  void replay(const paxos::DurableRecord& record);
-
   paxos::DurableState durable_;
   paxos::DurableState at_start_;  // durable() as the last crash left it
   std::deque<engine::Persist> pending_;
   std::vector<SharedBytes> blocks_;  // blocks_[h - 1] is the encoded block of height h
   std::size_t synced_ = 0;
   Slot trimmed_;
-  bool lost_ = false;  // until the log holds a word about it
   Height repair_through_;
 };
 

@@ -148,9 +148,9 @@ void SafetyCheck::block_decided(NodeId node, const ledger::Block& block) {
   const Height height = block.header.height;
   const auto where = "height " + std::to_string(height.value()) + " " + describe_block(block);
   if (height != next_[node]) {
-    violated("chain", node,
-             "decides " + where + " but height " + std::to_string(next_[node].value()) +
-                 " is next");
+    violated(
+        "chain", node,
+        "decides " + where + " but height " + std::to_string(next_[node].value()) + " is next");
     return;
   }
   next_[node] = height.next();
@@ -180,8 +180,8 @@ void SafetyCheck::block_decided(NodeId node, const ledger::Block& block) {
 void SafetyCheck::head_seen(NodeId node, const paxos::Head& head) {
   if (head.height.next() != next_[node]) {
     violated("chain", node,
-             "says height " + std::to_string(head.height.value()) + " but has handed out blocks to " +
-                 std::to_string(next_[node].value() - 1));
+             "says height " + std::to_string(head.height.value()) +
+                 " but has handed out blocks to " + std::to_string(next_[node].value() - 1));
   } else if (head.height > Height(0) && head.height <= history_.height() &&
              history_.block(head.height).hash != head.hash) {
     violated("chain", node, "has another head at height " + std::to_string(head.height.value()));
@@ -194,8 +194,8 @@ void SafetyCheck::result_given(NodeId node, SessionId session, Sequence sequence
                         result.code == ErrorCode::compare_failed;
   if (!definite) return;
   const auto* outcome = history_.outcome(session, sequence);
-  const std::string which =
-      "session " + std::to_string(session.value()) + " sequence " + std::to_string(sequence.value());
+  const std::string which = "session " + std::to_string(session.value()) + " sequence " +
+                            std::to_string(sequence.value());
   if (outcome == nullptr) {
     violated("exactly-once", node, "answers " + which + " though no block holds it");
   } else if (sequence != Sequence(0) && !(outcome->result == result)) {
@@ -228,11 +228,11 @@ void SafetyCheck::scan_answered(NodeId node, const std::string& prefix, const st
     if (version.value) expected.emplace_back(key, *version.value);
   }
   const bool whole = page.items.size() == expected.size();
-  bool equal = page.items.size() <= expected.size() && page.items.size() <= count_max &&
-               page.more == !whole;
+  bool equal =
+      page.items.size() <= expected.size() && page.items.size() <= count_max && page.more == !whole;
   for (std::size_t i = 0; equal && i < page.items.size(); ++i) {
-    equal = page.items[i].key == expected[i].first &&
-            page.items[i].value.view() == expected[i].second;
+    equal =
+        page.items[i].key == expected[i].first && page.items[i].value.view() == expected[i].second;
   }
   if (!equal) {
     violated("read", node,

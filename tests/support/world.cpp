@@ -36,12 +36,24 @@ World::World(Options options, Listeners listeners)
 
 World::~World() = default;
 
-World::Node& World::node(NodeId id) { return *nodes_.at(id); }
-const World::Node& World::node(NodeId id) const { return *nodes_.at(id); }
-NodeDisk& World::disk(NodeId id) { return node(id).disk; }
-bool World::running(NodeId id) const { return node(id).replica.has_value(); }
-std::vector<NodeId> World::nodes() const { return membership_.voters(); }
-const engine::Replica& World::replica(NodeId id) const { return *node(id).replica; }
+World::Node& World::node(NodeId id) {
+  return *nodes_.at(id);
+}
+const World::Node& World::node(NodeId id) const {
+  return *nodes_.at(id);
+}
+NodeDisk& World::disk(NodeId id) {
+  return node(id).disk;
+}
+bool World::running(NodeId id) const {
+  return node(id).replica.has_value();
+}
+std::vector<NodeId> World::nodes() const {
+  return membership_.voters();
+}
+const engine::Replica& World::replica(NodeId id) const {
+  return *node(id).replica;
+}
 
 engine::Status World::status(NodeId id) const {
   const Node& n = node(id);
@@ -108,7 +120,9 @@ void World::leave(Node& n, paxos::Envelope envelope) {
   in_flight_.emplace(id, std::move(flight));
 }
 
-void World::deliver(std::uint64_t id) { deliver_together({id}); }
+void World::deliver(std::uint64_t id) {
+  deliver_together({id});
+}
 
 void World::deliver_together(const std::vector<std::uint64_t>& ids) {
   std::vector<engine::Input> inputs;
@@ -125,7 +139,9 @@ void World::deliver_together(const std::vector<std::uint64_t>& ids) {
   if (!inputs.empty()) step(node(to), std::move(inputs));
 }
 
-void World::drop(std::uint64_t id) { in_flight_.erase(id); }
+void World::drop(std::uint64_t id) {
+  in_flight_.erase(id);
+}
 
 std::uint64_t World::duplicate(std::uint64_t id) {
   InFlight copy = in_flight_.at(id);
@@ -134,7 +150,9 @@ std::uint64_t World::duplicate(std::uint64_t id) {
   return copy.id;
 }
 
-InFlight World::withdraw(std::uint64_t id) { return std::move(in_flight_.extract(id).mapped()); }
+InFlight World::withdraw(std::uint64_t id) {
+  return std::move(in_flight_.extract(id).mapped());
+}
 
 void World::resubmit(InFlight flight) {
   flight.id = ++next_message_;
@@ -300,7 +318,8 @@ void World::hand_over(Node& n, engine::Persist write) {
   for (const auto& record : write.records) {
     safety_.record_handed_over(n.id, record);
     note(Event::Kind::log, [&] {
-      return name(n.id) + " log: " + describe(record) + (n.instant_disk ? "" : " (not durable yet)");
+      return name(n.id) + " log: " + describe(record) +
+             (n.instant_disk ? "" : " (not durable yet)");
     });
   }
   n.disk.begin_write(std::move(write));

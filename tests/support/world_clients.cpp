@@ -35,8 +35,8 @@ std::vector<RequestKey> World::propose(NodeId id, const std::vector<kv::Command>
     Request& request = open_request(n, patience);
     request.session = command.session;
     request.sequence = command.sequence;
-    proposed.commands.push_back({request.key, SharedBytes(kv::encode_command(command)),
-                                 request.deadline + n.clock_offset});
+    proposed.commands.push_back(
+        {request.key, SharedBytes(kv::encode_command(command)), request.deadline + n.clock_offset});
     keys.push_back(request.key);
   }
   step(n, {std::move(proposed)});

@@ -57,9 +57,7 @@ class ReplicaTest : public testing::Test {
     return step(Proposed{{{RequestKey(key), SharedBytes(std::move(octets)), now_ + patience}},
                          Timestamp(1)});
   }
-  static ErrorCode code(const Reply& reply) {
-    return std::get<kv::CommandResult>(reply.what).code;
-  }
+  static ErrorCode code(const Reply& reply) { return std::get<kv::CommandResult>(reply.what).code; }
 
   std::uint32_t nodes_;
   Instant now_{std::chrono::seconds(5)};
@@ -112,8 +110,8 @@ TEST_F(ReplicaTest, PutsAPromiseNowhereButBehindTheRecordThatKeepsIt) {
 TEST_F(ReplicaTest, RefusesAnAcceptBelowItsPromise) {
   step(Received{NodeId(2), paxos::Prepare{{Round(3), NodeId(2)}, Slot(1)}});
   const auto out = step(Received{
-      NodeId(3), paxos::Accept{{Round(2), NodeId(3)}, Slot(1), encode_batch(Timestamp(1), 0, {}),
-                               Slot(0)}});
+      NodeId(3),
+      paxos::Accept{{Round(2), NodeId(3)}, Slot(1), encode_batch(Timestamp(1), 0, {}), Slot(0)}});
   EXPECT_TRUE(out.persist.records.empty());
   ASSERT_FALSE(out.send_now.empty());
   EXPECT_TRUE(std::holds_alternative<paxos::Nack>(out.send_now.front().message));
@@ -130,8 +128,8 @@ TEST_F(ReplicaTest, DoesNotBelieveABallotThatIsNotTheSenders) {
   const paxos::Ballot foreign{Round(9), NodeId(3)};
   auto out = step(Received{NodeId(2), paxos::Prepare{foreign, Slot(1)}});
   EXPECT_TRUE(out.persist.records.empty());
-  out = step(Received{
-      NodeId(2), paxos::Accept{foreign, Slot(1), encode_batch(Timestamp(1), 0, {}), Slot(0)}});
+  out = step(Received{NodeId(2),
+                      paxos::Accept{foreign, Slot(1), encode_batch(Timestamp(1), 0, {}), Slot(0)}});
   EXPECT_TRUE(out.persist.records.empty());
 }
 
@@ -149,8 +147,9 @@ TEST_F(ReplicaTest, DoesNotVoteAfterItsLogWasLost) {
   EXPECT_TRUE(replica_->status(now_).abstaining);
   auto out = step(Received{NodeId(2), paxos::Prepare{{Round(3), NodeId(2)}, Slot(1)}});
   EXPECT_TRUE(out.persist.send_after.empty());
-  out = step(Received{NodeId(2), paxos::Accept{{Round(3), NodeId(2)}, Slot(1),
-                                               encode_batch(Timestamp(1), 0, {}), Slot(0)}});
+  out = step(Received{
+      NodeId(2),
+      paxos::Accept{{Round(3), NodeId(2)}, Slot(1), encode_batch(Timestamp(1), 0, {}), Slot(0)}});
   for (const auto& envelope : out.persist.send_after) {
     EXPECT_FALSE(std::holds_alternative<paxos::Accepted>(envelope.message));
   }

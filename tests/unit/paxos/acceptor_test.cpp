@@ -9,8 +9,12 @@
 namespace paxledger::paxos {
 namespace {
 
-Ballot ballot(std::uint64_t round, std::uint32_t node) { return {Round(round), NodeId(node)}; }
-Value value(const std::string& text) { return SharedBytes(text); }
+Ballot ballot(std::uint64_t round, std::uint32_t node) {
+  return {Round(round), NodeId(node)};
+}
+Value value(const std::string& text) {
+  return SharedBytes(text);
+}
 
 TEST(Acceptor, RefusesAcceptBelowItsPromise) {
   Acceptor acceptor;

@@ -65,9 +65,9 @@ TEST_F(CandidateTest, IgnoresPartsThatComeTwiceOrTooEarly) {
   candidate_.on_promise(NodeId(2), promise(9, true, {}), generations_);
   EXPECT_TRUE(candidate_.prepare_for(NodeId(2), generations_).has_value());
   candidate_.on_promise(NodeId(2), promise(3, false, {accepted(3, 2, "a")}), generations_);
-  EXPECT_FALSE(candidate_.on_promise(NodeId(2), promise(3, false, {accepted(3, 2, "a")}),
-                                     generations_)
-                   .has_value());
+  EXPECT_FALSE(
+      candidate_.on_promise(NodeId(2), promise(3, false, {accepted(3, 2, "a")}), generations_)
+          .has_value());
   EXPECT_EQ(candidate_.prepare_for(NodeId(2), generations_)->first, Slot(4));
 }
 

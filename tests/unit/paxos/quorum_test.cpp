@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <string>
 #include <vector>
 
 #include "paxos/leader.hpp"
@@ -153,11 +154,20 @@ TEST_F(LeaderTest, SendsAgainOnlyToThoseThatDidNotAnswerAndOnlyAfterAWhile) {
   leader_.propose(SharedBytes("a"), now_);
   accepted(2, 5);
   const Instant later = now_ + std::chrono::milliseconds(100);
-  EXPECT_TRUE(leader_.unanswered(NodeId(3), now_ - Duration(1), generations_).empty());
-  EXPECT_EQ(leader_.unanswered(NodeId(3), later, generations_), std::vector<Slot>{Slot(5)});
-  EXPECT_TRUE(leader_.unanswered(NodeId(2), later, generations_).empty());
+  EXPECT_TRUE(leader_.unanswered(NodeId(3), now_ - Duration(1), 1000, generations_).empty());
+  EXPECT_EQ(leader_.unanswered(NodeId(3), later, 1000, generations_), std::vector<Slot>{Slot(5)});
+  EXPECT_TRUE(leader_.unanswered(NodeId(2), later, 1000, generations_).empty());
   leader_.mark_sent(later, later);
-  EXPECT_TRUE(leader_.unanswered(NodeId(3), now_, generations_).empty());
+  EXPECT_TRUE(leader_.unanswered(NodeId(3), now_, 1000, generations_).empty());
+}
+
+TEST_F(LeaderTest, SendsTheOldestSlotsAgainFirstAndNotAllAtOnce) {
+  for (int i = 0; i < 5; ++i) leader_.propose(SharedBytes(std::string(100, 'x')), now_);
+  const auto some = leader_.unanswered(NodeId(3), now_, 250, generations_);
+  ASSERT_FALSE(some.empty());
+  EXPECT_LT(some.size(), 5u);
+  EXPECT_EQ(some.front(), Slot(5));
+  EXPECT_EQ(leader_.unanswered(NodeId(3), now_, 1, generations_).size(), 1u);
 }
 
 }  // namespace

@@ -68,8 +68,9 @@ TEST(PeerMessages, HaveTheDocumentedForm) {
   EXPECT_EQ(message_of(FetchBlocks{Height(20), 1024}), "[15,20,1024]");
   EXPECT_EQ(message_of(Blocks{Height(18), {bytes("a"), bytes("b")}, head}),
             "[16,18,['a','b'],20,'" + hash + "']");
-  EXPECT_EQ(message_of(RejoinRequest{Generation(2)}), "[17,2]");
-  EXPECT_EQ(message_of(RejoinReply{Generation(2), ballot, Slot(8)}), "[18,2,11,3,8]");
+  EXPECT_EQ(message_of(RejoinRequest{Generation(2), 9}), "[17,2,9]");
+  EXPECT_EQ(message_of(RejoinReply{Generation(2), ballot, Slot(8), 9, generations}),
+            "[18,2,11,3,8,9,[[1,2],[5,6]]]");
 }
 
 TEST(PeerMessages, SurviveTheRoundTrip) {

@@ -64,9 +64,9 @@ class RandomMessages {
       case 15:
         return Blocks{Height(position()), many_bytes(), head()};
       case 16:
-        return RejoinRequest{Generation(word())};
+        return RejoinRequest{Generation(word()), prng_.next()};
       default:
-        return RejoinReply{Generation(word()), ballot(), slot()};
+        return RejoinReply{Generation(word()), ballot(), slot(), prng_.next(), generations()};
     }
   }
   paxos::Message peer_message() { return peer_message(prng_.below(kKinds)); }

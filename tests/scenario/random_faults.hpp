@@ -1,0 +1,54 @@
+// The misfortunes of a random run.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+
+#include "base/prng.hpp"
+#include "scenario/random_profile.hpp"
+#include "scenario/random_world.hpp"
+#include "support/world.hpp"
+
+namespace paxledger::world {
+
+// Invariant: at no time is more than a minority of disks lost or damaged. Everything else may
+// happen to everybody at once.
+class RandomFaults {
+ public:
+  // Runs something after a while, in the world's time.
+  using After = std::function<void(Duration, std::function<void()>)>;
+
+  RandomFaults(World& world, Prng& prng, const RandomProfile& profile, PlantedBug bug, After after);
+
+  // One misfortune, now or beginning now.
+  void inject();
+  // No more of it, and links and nodes are as they should be, but for nodes that are down.
+  void cease();
+
+  [[nodiscard]] Instant paused_until(NodeId node) const;
+  [[nodiscard]] Instant disk_stuck_until(NodeId node) const;
+  [[nodiscard]] std::uint64_t count() const { return count_; }
+
+ private:
+  NodeId victim();
+  void cut_links();
+  void crash_some();
+  void wipe_one();
+  void disaster();
+  void lose_disk(NodeId chosen);
+  [[nodiscard]] bool may_lose(NodeId chosen) const;
+  [[nodiscard]] bool whole(NodeId node) const;
+
+  World& world_;
+  Prng& prng_;
+  const RandomProfile& profile_;
+  PlantedBug bug_;
+  After after_;
+  std::map<NodeId, Instant> paused_until_;
+  std::map<NodeId, Instant> disk_stuck_until_;
+  std::uint64_t count_ = 0;
+  bool ceased_ = false;
+};
+
+}  // namespace paxledger::world
