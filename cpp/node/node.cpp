@@ -1,0 +1,325 @@
+#include "node/node.hpp"
+
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <random>
+#include <thread>
+#include <utility>
+#include <zmq.hpp>
+
+#include "base/invariant.hpp"
+#include "node/clock.hpp"
+#include "node/exit_codes.hpp"
+
+namespace paxledger::node {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::size_t kEventsMax = 4096;
+constexpr std::size_t kPeerReadsMax = 64;  // of the block files at a time
+constexpr Duration kStopPatience = milliseconds(500);
+// A repair that follows another within this time was not enough.
+constexpr Duration kRepairsInARow = seconds(60);
+
+StartFailure port_failure(const Error& error) {
+  return {error.code == ErrorCode::configuration ? kExitConfiguration : kExitUnavailable,
+          error.message};
+}
+
+Seed random_seed() {
+  std::random_device device;
+  return Seed{(std::uint64_t{device()} << 32) | device()};
+}
+
+spdlog::level::level_enum level_of(engine::Notice::Level level) {
+  switch (level) {
+    case engine::Notice::Level::info:
+      return spdlog::level::info;
+    case engine::Notice::Level::warning:
+      return spdlog::level::warn;
+    case engine::Notice::Level::error:
+      break;
+  }
+  return spdlog::level::err;
+}
+
+spdlog::level::level_enum level_of(storage::Notice::Level level) {
+  switch (level) {
+    case storage::Notice::Level::info:
+      return spdlog::level::info;
+    case storage::Notice::Level::warning:
+      return spdlog::level::warn;
+    case storage::Notice::Level::error:
+      break;
+  }
+  return spdlog::level::err;
+}
+
+// zmq_poll counts in milliseconds; rounding up avoids a busy last millisecond.
+milliseconds poll_timeout(Instant deadline, Instant now) {
+  if (deadline == Instant::never()) return milliseconds(-1);
+  if (deadline <= now) return milliseconds(0);
+  return std::chrono::ceil<milliseconds>(deadline - now);
+}
+
+}  // namespace
+
+// --- start -----------------------------------------------------------------------------------
+
+std::variant<std::unique_ptr<Node>, StartFailure> Node::start(Configuration configuration,
+                                                              NodeId self, storage::OpenMode mode,
+                                                              int stop_descriptor) {
+  auto context = net::Context::create();
+  if (!context.ok()) return StartFailure{kExitUnavailable, context.error().message};
+  auto bell = net::Wakeup::create();
+  if (!bell.ok()) return StartFailure{kExitUnavailable, bell.error().message};
+  auto events = EventMailbox::create(kEventsMax);
+  if (!events.ok()) return StartFailure{kExitUnavailable, events.error().message};
+  std::unique_ptr<Node> node(new Node(std::move(configuration), self, stop_descriptor,  // NOLINT
+                                      std::move(*context), std::move(*bell), std::move(*events)));
+  if (auto failure = node->open(mode)) return std::move(*failure);
+  return node;
+}
+
+Node::Node(Configuration configuration, NodeId self, int stop_descriptor, net::Context context,
+           net::Wakeup bell, std::unique_ptr<EventMailbox> events)
+    : configuration_(std::move(configuration)),
+      self_(self),
+      stop_descriptor_(stop_descriptor),
+      started_(monotonic_now()),
+      context_(std::move(context)),
+      bell_(std::move(bell)),
+      events_(std::move(events)),
+      desk_(configuration_.limits.pending_requests_max, configuration_.service.client_outstanding) {
+}
+
+Node::~Node() {
+  if (http_) http_->close();
+}
+
+std::optional<StartFailure> Node::open(storage::OpenMode mode) {
+  // The directory first: a second process of this node is told so, and not of a taken port.
+  auto opened = Keeper::open(disk_, configuration_, self_, mode, bell_, *events_);
+  if (auto* failure = std::get_if<StartFailure>(&opened)) return std::move(*failure);
+
+  auto peers = PeerDoor::open(context_, configuration_, self_);
+  if (!peers.ok()) return port_failure(peers.error());
+  peers_.emplace(std::move(*peers));
+  auto clients = ClientDoor::open(context_, configuration_, self_, counters_);
+  if (!clients.ok()) return port_failure(clients.error());
+  clients_.emplace(std::move(*clients));
+  adopt(std::move(std::get<Keeper::Opened>(opened)));
+
+  http_ = std::make_unique<HttpDoor>([this] { return ask_for_report(); });
+  const NodeEntry& own = *configuration_.find(self_);
+  if (auto listening = http_->open(own.http); !listening.ok()) {
+    return port_failure(listening.error());
+  }
+  spdlog::info("node {} of cluster \"{}\" listens: peers {}, clients {}, http {}", self_.value(),
+               configuration_.cluster, own.peer.tcp(), own.client.tcp(), own.http.http());
+  return std::nullopt;
+}
+
+void Node::adopt(Keeper::Opened opened) {
+  for (const storage::Notice& notice : opened.notices) {
+    spdlog::log(level_of(notice.level), "{}", notice.text);
+  }
+  damage_ = opened.recovered.damage;
+  if (!damage_.empty()) {
+    ++counters_.repairs;
+    spdlog::warn("serves no reads and does not vote until its peers gave back what is missing");
+  }
+  keeper_ = std::move(opened.keeper);
+  held_ = HeldMessages();
+  reported_ = Ticket();
+  replica_.emplace(paxos::Membership(configuration_.node_ids()),
+                   configuration_.engine_settings(self_), std::move(opened.recovered),
+                   random_seed(), monotonic_now());
+}
+
+// --- the loop --------------------------------------------------------------------------------
+
+void Node::run() {
+  while (!stop_by_ || (desk_.pending() > 0 && now_ < *stop_by_)) turn();
+  stop();
+}
+
+Node::Ready Node::wait() {
+  std::array<zmq::pollitem_t, 5> items{{
+      {peers_->transport().pollable().handle(), 0, ZMQ_POLLIN, 0},
+      {clients_->listener().pollable().handle(), 0, ZMQ_POLLIN, 0},
+      {nullptr, bell_.fd(), ZMQ_POLLIN, 0},
+      {nullptr, events_->fd(), ZMQ_POLLIN, 0},
+      {nullptr, stop_descriptor_, ZMQ_POLLIN, 0},
+  }};
+  Instant deadline = std::min(replica_->next_deadline(), peers_->next_deadline());
+  if (stop_by_) deadline = std::min(deadline, *stop_by_);
+  try {
+    zmq::poll(items, poll_timeout(deadline, monotonic_now()));
+  } catch (const zmq::error_t& error) {
+    // A signal that is not ours to handle; the next turn polls again.
+    invariant(error.num() == EINTR, "polling fails only when it is interrupted");
+  }
+  const auto readable = [&](std::size_t i) { return (items[i].revents & ZMQ_POLLIN) != 0; };
+  return {readable(0), readable(1), readable(2), readable(3), readable(4) && !stop_by_};
+}
+
+void Node::turn() {
+  const Ready ready = wait();
+  now_ = std::max(now_, monotonic_now());
+  ++counters_.wake_ups;
+  if (ready.stop) begin_to_stop("was told to stop");
+
+  engine::Output out;
+  if (ready.bell) release_durable(out);
+  if (ready.events) take_events(out);
+  if (ready.peers) {
+    peers_->drain(kPacketsPerTurn, kBytesPerTurn, now_, [&](NodeId from, paxos::Message message) {
+      ++counters_.peer_messages_in;
+      if (const auto* blocks = std::get_if<paxos::Blocks>(&message)) {
+        counters_.catch_up_blocks_received += blocks->blocks.size();
+      }
+      replica_->step(engine::Received{from, std::move(message)}, now_, out);
+    });
+  }
+  if (ready.clients) drain_clients(out);
+  if (replica_->next_deadline() <= now_) replica_->step(engine::TimerFired{wall_now()}, now_, out);
+  hand_out(out);
+  clients_->flush();
+  peers_->flush(now_);
+  if (repair_wanted_) repair(*std::exchange(repair_wanted_, std::nullopt));
+}
+
+void Node::release_durable(engine::Output& out) {
+  bell_.clear();  // first, so that a ticket that becomes durable from here on rings again
+  const Ticket durable = keeper_->durable();
+  if (durable <= reported_) return;
+  reported_ = durable;
+  auto released = held_.release(durable);
+  counters_.peer_messages_out += released.size();
+  peers_->post(std::move(released));
+  replica_->step(engine::Persisted{durable, wall_now()}, now_, out);
+}
+
+void Node::hand_out(engine::Output& out) {
+  if (!out.persist.empty()) {
+    held_.hold(out.persist.ticket, std::move(out.persist.send_after), now_);
+    keeper_->submit(out.persist.ticket, std::move(out.persist.records));
+  }
+  counters_.peer_messages_out += out.send_now.size();
+  peers_->post(std::move(out.send_now));
+  if (!out.decided.empty()) {
+    counters_.blocks_decided += out.decided.size();
+    for (const ledger::Block& block : out.decided) {
+      counters_.commands_decided += block.header.op_count;
+    }
+    keeper_->append(std::move(out.decided));
+  }
+  for (engine::Reply& reply : out.replies) {
+    if (const auto origin = desk_.settle(reply.request)) {
+      clients_->reply(origin->connection, to_client_reply(*origin, std::move(reply)));
+    }
+  }
+  for (const engine::LoadBlocks& wanted : out.loads) {
+    // The peer asks again if its question is dropped here.
+    if (reads_under_way_ >= kPeerReadsMax) break;
+    ++reads_under_way_;
+    keeper_->read_for_peer(wanted);
+  }
+  for (const engine::Notice& notice : out.notices) {
+    spdlog::log(level_of(notice.level), "{}", notice.text);
+  }
+  if (out.diverged_at) {
+    const Height first = repair_from(*out.diverged_at);
+    repair_wanted_ = {first, "its chain is not that of the majority at height " +
+                                 std::to_string(out.diverged_at->value()) +
+                                 " or below; sets aside its blocks from height " +
+                                 std::to_string(first.value()) + " on"};
+  }
+}
+
+// --- repair ----------------------------------------------------------------------------------
+
+Height Node::repair_from(Height at) {
+  // Where exactly the chains part is not known. If setting aside what is known to be wrong was not
+  // enough, each further attempt goes back sixteen times as far.
+  if (!last_repair_ || now_ - *last_repair_ > kRepairsInARow) repairs_in_a_row_ = 0;
+  const std::uint64_t back = repairs_in_a_row_ == 0 ? 0
+                                                    : std::uint64_t{1} << std::min<std::uint64_t>(
+                                                          4 * repairs_in_a_row_, 62);
+  ++repairs_in_a_row_;
+  const std::uint64_t newest = std::min(at, height()).value();
+  return Height(newest > back ? std::max<std::uint64_t>(newest - back, 1) : 1);
+}
+
+void Node::repair(const RepairOrder& order) {
+  if (peers_->peers().empty()) {
+    spdlog::error("cannot repair without peers: {}", order.reason);
+    return;
+  }
+  spdlog::error("repairs its history from its peers: {}", order.reason);
+  last_repair_ = now_;
+  const Height known = height();
+  if (order.first && *order.first <= known) keeper_->set_aside_from(*order.first);
+  keeper_->stop();
+  // What the old threads still had to say is about a history that is no more.
+  for (Event& event : events_->take_all()) {
+    if (auto* wanted = std::get_if<ReportWanted>(&event)) take(*wanted);
+  }
+  reads_under_way_ = 0;
+  verifications_under_way_ = 0;
+  settle_as_failed(ErrorCode::timeout, ErrorCode::repairing, "the node repairs its history");
+  clients_->flush();
+
+  keeper_.reset();
+  auto opened =
+      Keeper::open(disk_, configuration_, self_, storage::OpenMode::open_existing, bell_, *events_);
+  if (auto* failure = std::get_if<StartFailure>(&opened)) {
+    spdlog::critical("cannot go on after setting history aside: {}", failure->message);
+    spdlog::shutdown();
+    ::_exit(failure->exit_code);
+  }
+  auto& found = std::get<Keeper::Opened>(opened);
+  const std::string& damage = found.recovered.damage;
+  found.recovered.damage = damage.empty() ? order.reason : order.reason + "; " + damage;
+  found.recovered.repair_through = std::max(found.recovered.repair_through, known);
+  adopt(std::move(found));
+}
+
+// --- stop ------------------------------------------------------------------------------------
+
+void Node::begin_to_stop(const char* why) {
+  spdlog::info("{}; {} requests are unanswered", why, desk_.pending());
+  stop_by_ = now_ + kStopPatience;
+}
+
+void Node::settle_as_failed(ErrorCode writes, ErrorCode reads, const std::string& message) {
+  using Kind = ClientDesk::Kind;
+  for (const auto& origin : desk_.settle_all({Kind::execute})) {
+    clients_->reply(origin.connection, failure_reply(origin.id, writes, message, height()));
+  }
+  for (const auto& origin : desk_.settle_all({Kind::get, Kind::scan, Kind::chain, Kind::admin})) {
+    clients_->reply(origin.connection, failure_reply(origin.id, reads, message, height()));
+  }
+}
+
+void Node::stop() {
+  settle_as_failed(ErrorCode::timeout, ErrorCode::shutting_down,
+                   "the node stopped before the answer was known");
+  clients_->flush();
+  // Sockets close without lingering; this is the time in which the last replies leave.
+  std::this_thread::sleep_for(milliseconds(20));
+  // Whoever waits for a report gets none.
+  reports_wanted_ = kReportsWantedMax;
+  static_cast<void>(events_->take_all());
+  http_->close();
+  keeper_->stop();
+  spdlog::info("stopped at height {}", height().value());
+}
+
+}  // namespace paxledger::node
