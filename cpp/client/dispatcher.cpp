@@ -1,0 +1,417 @@
+#include "client/dispatcher.hpp"
+
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+
+#include "base/invariant.hpp"
+#include "wire/client_codec.hpp"
+
+namespace paxledger::client {
+namespace {
+
+using std::chrono::duration_cast;
+using std::chrono::milliseconds;
+
+constexpr auto kSuspicion = std::chrono::seconds(1);
+constexpr auto kUnreachableRest = milliseconds(50);
+constexpr auto kRestMin = milliseconds(20);
+constexpr auto kRestMax = milliseconds(500);
+// How much longer a node that answers others is waited for.
+constexpr int kBusyPatience = 4;
+
+wire::ValueReply failure(ErrorCode code, std::string message) {
+  wire::ValueReply reply;
+  reply.code = code;
+  reply.message = std::move(message);
+  return reply;
+}
+
+// An upper bound of what a request takes in a packet.
+std::size_t size_of(const wire::ClientRequest& request) {
+  constexpr std::size_t kFraming = 64;
+  return kFraming + std::visit(
+                        [](const auto& message) -> std::size_t {
+                          if constexpr (requires { message.command; }) {
+                            return message.command.size();
+                          } else if constexpr (requires { message.prefix; }) {
+                            return message.prefix.size() + message.after.size();
+                          } else if constexpr (requires { message.key; }) {
+                            return message.key.size();
+                          } else if constexpr (requires { message.action; }) {
+                            return message.action.size() + message.argument.size();
+                          } else {
+                            return 0;
+                          }
+                        },
+                        request);
+}
+
+}  // namespace
+
+Dispatcher::Dispatcher(const Options& options, Seed seed)
+    : options_(options),
+      endpoints_(options.endpoints.size()),
+      connections_(options.connections),
+      prng_(seed),
+      links_(endpoints_ * connections_),
+      preferred_(connections_, 0) {
+  invariant(endpoints_ > 0 && connections_ > 0, "a dispatcher has somewhere to send to");
+  for (std::size_t connection = 0; options.spread && connection < connections_; ++connection) {
+    preferred_[connection] = connection % endpoints_;
+  }
+}
+
+void Dispatcher::submit(Request request, Clock::time_point now) {
+  const std::uint64_t id = ++last_id_;
+  request.since = now;
+  request.next_endpoint = request.endpoint.value_or(preferred_[connection_of(id)]);
+  const bool is_write = request.is_write();
+  requests_.emplace(id, std::move(request));
+  if (is_write) {
+    admit(id, now);
+  } else {
+    dispatch(id, now);
+  }
+}
+
+// --- Routing ------------------------------------------------------------------------------------
+
+std::optional<std::size_t> Dispatcher::choose_link(std::uint64_t id, const Request& request,
+                                                   Clock::time_point now) const {
+  const std::size_t first = connection_of(id) * endpoints_;
+  if (request.endpoint) return first + *request.endpoint;
+  for (const bool any : {false, true}) {
+    for (std::size_t i = 0; i < endpoints_; ++i) {
+      const std::size_t link = first + (request.next_endpoint + i) % endpoints_;
+      const Link& candidate = links_[link];
+      if (candidate.state == LinkState::down) continue;
+      if (any || now >= candidate.suspect_until) return link;
+    }
+  }
+  return std::nullopt;
+}
+
+void Dispatcher::dispatch(std::uint64_t id, Clock::time_point now) {
+  Request& request = requests_.at(id);
+  const auto link = choose_link(id, request, now);
+  if (request.endpoint && links_[*link].state == LinkState::down) {
+    fail(id, ErrorCode::io, "cannot connect to " + name_of(*link), now);
+    return;
+  }
+  if (!link) {
+    if (closing_) {
+      fail(id, ErrorCode::shutting_down, "no node can be reached", now);
+      return;
+    }
+    request.phase = Phase::resting;
+    request.since = now;
+    request.resume_at = now + kUnreachableRest;
+    return;
+  }
+  request.phase = Phase::queued;
+  request.since = now;
+  request.link = *link;
+  links_[*link].outbox.push_back(id);
+}
+
+void Dispatcher::leave_link(Request& request) {
+  if (request.phase == Phase::asked) --links_[request.link].asked;
+  request.phase = Phase::resting;
+}
+
+void Dispatcher::not_prefer(std::size_t link) {
+  std::size_t& preferred = preferred_[link / endpoints_];
+  if (preferred == endpoint_of(link)) preferred = (preferred + 1) % endpoints_;
+}
+
+// Asks the next node; the attempt that is under way stays unanswered.
+void Dispatcher::pass_over(std::uint64_t id, Clock::time_point now) {
+  Request& request = requests_.at(id);
+  request.next_endpoint = (endpoint_of(request.link) + 1) % endpoints_;
+  if (request.phase == Phase::asked) ++counters_.retries;
+  leave_link(request);
+  dispatch(id, now);
+}
+
+void Dispatcher::rest(Request& request, Clock::time_point now) {
+  const auto longest =
+      std::min<milliseconds>(kRestMin * (1 << std::min(request.rests, 5u)), kRestMax);
+  const auto half = static_cast<std::uint64_t>(longest.count() / 2);
+  ++request.rests;
+  request.refusals = 0;
+  request.phase = Phase::resting;
+  request.since = now;
+  request.resume_at = now + milliseconds(static_cast<std::int64_t>(prng_.between(half, 2 * half)));
+}
+
+void Dispatcher::refused(std::uint64_t id, const wire::ValueReply& reply, Clock::time_point now) {
+  Request& request = requests_.at(id);
+  request.last_error = {
+      reply.code, name_of(request.link) + ": " +
+                      (reply.message.empty() ? std::string(to_string(reply.code)) : reply.message)};
+  const bool node_is_unfit =
+      reply.code == ErrorCode::shutting_down || reply.code == ErrorCode::repairing;
+  if (request.endpoint && node_is_unfit) {
+    fail(id, request.last_error.code, request.last_error.message, now);
+    return;
+  }
+  if (reply.code != ErrorCode::overloaded) not_prefer(request.link);
+  ++request.refusals;
+  ++counters_.retries;
+  request.next_endpoint = (endpoint_of(request.link) + 1) % endpoints_;
+  leave_link(request);
+  const bool asked_everyone = request.endpoint || request.refusals >= endpoints_;
+  if (reply.code == ErrorCode::overloaded || reply.code == ErrorCode::timeout || asked_everyone) {
+    rest(request, now);
+  } else {
+    dispatch(id, now);
+  }
+}
+
+wire::ClientRequest Dispatcher::message_of(std::uint64_t id, const Request& request,
+                                           Clock::time_point now) const {
+  // The node is told to give up a little earlier, so that its reason still arrives in time.
+  const auto left = duration_cast<milliseconds>(request.deadline - now).count();
+  const auto budget =
+      static_cast<std::uint32_t>(std::clamp<std::int64_t>(left * 9 / 10, 1, 86'400'000));
+  return std::visit(
+      [&](const auto& body) -> wire::ClientRequest {
+        if constexpr (std::is_same_v<std::decay_t<decltype(body)>, Write>) {
+          return wire::ExecuteRequest{id, budget, body.octets};
+        } else {
+          auto message = body;
+          message.id = id;
+          if constexpr (requires { message.budget_ms; }) message.budget_ms = budget;
+          return message;
+        }
+      },
+      request.body);
+}
+
+std::vector<wire::ClientRequest> Dispatcher::take_packet(std::size_t link, Clock::time_point now) {
+  Link& from = links_[link];
+  std::vector<wire::ClientRequest> packet;
+  std::size_t bytes = 0;
+  while (!from.outbox.empty() && packet.size() < kPacketRequestsMax) {
+    const std::uint64_t id = from.outbox.front();
+    const auto found = requests_.find(id);
+    if (found == requests_.end() || found->second.phase != Phase::queued ||
+        found->second.link != link) {
+      from.outbox.pop_front();
+      continue;
+    }
+    Request& request = found->second;
+    wire::ClientRequest message = message_of(id, request, now);
+    bytes += size_of(message);
+    if (bytes > kPacketBytesMax && !packet.empty()) break;
+    from.outbox.pop_front();
+    packet.push_back(std::move(message));
+    request.phase = Phase::asked;
+    request.since = now;
+    ++request.attempts;
+    ++request.unanswered;
+    if (from.asked++ == 0) from.heard = now;
+  }
+  if (!packet.empty()) ++counters_.packets_sent;
+  counters_.requests_sent += packet.size();
+  return packet;
+}
+
+// --- What happened ------------------------------------------------------------------------------
+
+void Dispatcher::connected(std::size_t link, Clock::time_point now) {
+  links_[link].state = LinkState::up;
+  links_[link].suspect_until = now;
+  for (auto& [id, request] : requests_) {
+    if (request.phase == Phase::resting && request.rests == 0) request.resume_at = now;
+  }
+}
+
+void Dispatcher::disconnected(std::size_t link, Clock::time_point now) {
+  Link& gone = links_[link];
+  gone.state = LinkState::down;
+  not_prefer(link);
+  if (gone.asked == 0 && gone.outbox.empty()) return;
+  gone.outbox.clear();
+  std::vector<std::uint64_t> affected;
+  for (const auto& [id, request] : requests_) {
+    const bool here = request.phase == Phase::asked || request.phase == Phase::queued;
+    if (here && request.link == link) affected.push_back(id);
+  }
+  // In the order of the calls, so that a pipelining client's writes arrive in that order too.
+  std::sort(affected.begin(), affected.end());
+  for (const std::uint64_t id : affected) {
+    const auto found = requests_.find(id);
+    if (found == requests_.end()) continue;
+    const Request& request = found->second;
+    const bool was_asked = request.phase == Phase::asked;
+    if (was_asked && (request.endpoint || request.is_order())) {
+      fail(id, ErrorCode::timeout,
+           "the connection to " + name_of(link) + " broke before the answer", now);
+    } else {
+      pass_over(id, now);
+    }
+  }
+}
+
+bool Dispatcher::takes_too_long(const Request& request, Clock::time_point now) const {
+  const Link& link = links_[request.link];
+  const auto waited = now - request.since;
+  if (request.phase == Phase::queued) {
+    return !request.endpoint && waited > options_.attempt_timeout;
+  }
+  if (request.phase != Phase::asked || request.endpoint || request.is_order()) return false;
+  const bool silent = now - link.heard > options_.attempt_timeout;
+  return waited > options_.attempt_timeout * (silent ? 1 : kBusyPatience);
+}
+
+void Dispatcher::tick(Clock::time_point now) {
+  std::vector<std::uint64_t> expired, slow, rested;
+  for (const auto& [id, request] : requests_) {
+    if (now >= request.deadline) {
+      expired.push_back(id);
+    } else if (request.phase == Phase::resting) {
+      if (now >= request.resume_at) rested.push_back(id);
+    } else if (takes_too_long(request, now)) {
+      slow.push_back(id);
+    }
+  }
+  std::sort(slow.begin(), slow.end());
+  std::sort(rested.begin(), rested.end());
+  for (const std::uint64_t id : expired) {
+    if (requests_.contains(id)) expire(id, now);
+  }
+  for (const std::uint64_t id : slow) {
+    const auto found = requests_.find(id);
+    if (found == requests_.end()) continue;
+    Link& link = links_[found->second.link];
+    if (now - link.heard > options_.attempt_timeout || link.state != LinkState::up) {
+      link.suspect_until = now + kSuspicion;
+      not_prefer(found->second.link);
+    }
+    pass_over(id, now);
+  }
+  for (const std::uint64_t id : rested) {
+    if (requests_.contains(id)) dispatch(id, now);
+  }
+  while (!waiting_.empty() && !requests_.contains(waiting_.front())) waiting_.pop_front();
+  if (!waiting_.empty()) open_session(now);
+  release_waiting(now);
+}
+
+void Dispatcher::replied(std::size_t link, wire::ClientReply reply, Clock::time_point now) {
+  links_[link].heard = now;
+  const std::uint64_t id = wire::id_of(reply);
+  const auto found = requests_.find(id);
+  if (found == requests_.end()) return;  // it was answered before, or its deadline passed
+  if (auto* value = std::get_if<wire::ValueReply>(&reply)) {
+    answered(link, id, std::move(*value), now);
+  } else {
+    finish(id, std::move(reply), now);
+  }
+}
+
+void Dispatcher::answered(std::size_t link, std::uint64_t id, wire::ValueReply reply,
+                          Clock::time_point now) {
+  Request& request = requests_.at(id);
+  // An answer to an attempt that was passed over ends the request if it is a result, and else only
+  // says something about that attempt.
+  const bool current = request.phase == Phase::asked && request.link == link;
+  if (reply.code == ErrorCode::session_expired) {
+    if (request.unanswered > 0) --request.unanswered;
+    if (current || !request.may_have_effect()) on_session_expired(id, now);
+    return;
+  }
+  if (is_refusal(reply.code)) {
+    if (request.unanswered > 0) --request.unanswered;
+    if (current) refused(id, reply, now);
+    return;
+  }
+  if (reply.code == ErrorCode::timeout) {
+    request.lost = true;
+    if (request.endpoint || request.is_order()) {
+      finish(id, std::move(reply), now);
+    } else if (current) {
+      refused(id, reply, now);
+    }
+    return;
+  }
+  finish(id, std::move(reply), now);
+}
+
+// --- Ends ---------------------------------------------------------------------------------------
+
+void Dispatcher::finish(std::uint64_t id, wire::ClientReply reply, Clock::time_point now) {
+  auto node = requests_.extract(id);
+  Request& request = node.mapped();
+  leave_link(request);
+  if (const auto* write = std::get_if<Write>(&request.body)) {
+    const bool counted = write->sequence != Sequence(0) && write->session == session_.id();
+    if (counted) session_.settle(write->sequence);
+  }
+  if (id == opening_) {
+    session_opened(reply, now);
+  } else {
+    request.done(std::move(reply));
+  }
+  release_waiting(now);
+}
+
+void Dispatcher::fail(std::uint64_t id, ErrorCode code, std::string message,
+                      Clock::time_point now) {
+  finish(id, failure(code, std::move(message)), now);
+}
+
+void Dispatcher::expire(std::uint64_t id, Clock::time_point now) {
+  const Request& request = requests_.at(id);
+  if (request.is_write() && request.may_have_effect()) {
+    fail(id, ErrorCode::timeout, "timeout, outcome unknown: no result came by the deadline", now);
+    return;
+  }
+  Error reason = request.last_error;
+  if (request.phase == Phase::session) {
+    const auto opening = requests_.find(opening_);
+    reason = opening == requests_.end() ? opening_problem_ : opening->second.last_error;
+  }
+  if (request.is_write() && (reason.code == ErrorCode::ok || reason.code == ErrorCode::timeout)) {
+    // That the outcome of opening a session is unknown says nothing about this write, which was
+    // never sent.
+    fail(id, ErrorCode::no_quorum,
+         "no node could be reached, or none answered, by the deadline; nothing was written", now);
+  } else if (reason.code != ErrorCode::ok) {
+    fail(id, reason.code, reason.message, now);
+  } else if (request.attempts == 0) {
+    fail(id, request.endpoint ? ErrorCode::io : ErrorCode::no_quorum,
+         "no node could be reached by the deadline", now);
+  } else {
+    fail(id, ErrorCode::timeout,
+         "no answer came from " + name_of(request.link) + " by the deadline", now);
+  }
+}
+
+void Dispatcher::close(Clock::time_point now) {
+  closing_ = true;
+  waiting_.clear();
+  std::vector<std::uint64_t> ids;
+  for (const auto& [id, request] : requests_) ids.push_back(id);
+  std::sort(ids.begin(), ids.end());
+  for (const std::uint64_t id : ids) {
+    const auto found = requests_.find(id);
+    if (found == requests_.end()) continue;
+    const bool unknown = found->second.is_write() && found->second.may_have_effect();
+    fail(id, unknown ? ErrorCode::timeout : ErrorCode::shutting_down,
+         unknown ? "timeout, outcome unknown: the client was closed" : "the client was closed",
+         now);
+  }
+  if (session_state_ != SessionState::open || !session_.has_room()) return;
+  Request farewell;
+  Write write;
+  write.kind = kv::CommandKind::close_session;
+  farewell.body = std::move(write);
+  farewell.deadline = now + kFarewell;
+  farewell.done = [](const wire::ClientReply&) {};
+  submit(std::move(farewell), now);
+}
+
+}  // namespace paxledger::client

@@ -1,0 +1,274 @@
+#include "client/io_loop.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+#include "base/invariant.hpp"
+#include "wire/client_codec.hpp"
+
+namespace paxledger::client {
+namespace {
+
+constexpr int kUpEvents = ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
+constexpr int kDownEvents = ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CONNECT_RETRIED |
+                            ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+                            ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+
+// Packets are many requests each, so these are far above what is ever under way.
+net::SocketBounds bounds() {
+  net::SocketBounds bounds;
+  bounds.messages_to_send_max = 10'000;
+  bounds.messages_received_max = 10'000;
+  bounds.frame_bytes_max = std::int64_t{16} << 20;
+  return bounds;
+}
+
+// Against half-open connections: keepalive of TCP instead of ZMTP's heartbeats. A heartbeat that
+// times out while the receive queue is full ends the process in libzmq 4.3.4 and 4.3.5 (an
+// assertion on `_io_error`, zeromq/libzmq issues 4364 and 4767), and a caller whose callbacks are
+// slow, or whose process was paused, would get there.
+Result<void> watch_half_open(zmq::socket_t& socket) {
+  try {
+    socket.set(zmq::sockopt::heartbeat_ivl, 0);
+    socket.set(zmq::sockopt::tcp_keepalive, 1);
+    socket.set(zmq::sockopt::tcp_keepalive_idle, 5);
+    socket.set(zmq::sockopt::tcp_keepalive_intvl, 2);
+    socket.set(zmq::sockopt::tcp_keepalive_cnt, 3);
+    return {};
+  } catch (const zmq::error_t& error) {
+    return Error{ErrorCode::io, std::string("cannot set up a connection: ") + error.what()};
+  }
+}
+
+void refuse(Request& request, ErrorCode code, std::string message) {
+  wire::ValueReply reply;
+  reply.code = code;
+  reply.message = std::move(message);
+  request.done(std::move(reply));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<IoLoop>> IoLoop::start(const Options& options) {
+  auto context = net::Context::create();
+  if (!context) return context.error();
+  auto wakeup = net::Wakeup::create();
+  if (!wakeup) return wakeup.error();
+  std::unique_ptr<IoLoop> loop(new IoLoop(options, std::move(*context), std::move(*wakeup)));
+  loop->thread_ = std::thread([raw = loop.get()] { raw->run(); });
+  return loop;
+}
+
+IoLoop::IoLoop(const Options& options, net::Context context, net::Wakeup wakeup)
+    : options_(options),
+      context_(std::move(context)),
+      wakeup_(std::move(wakeup)),
+      dispatcher_(options, Seed{draw_session_id().value()}),
+      writer_(options.cluster.value_or(wire::kAnyCluster)),
+      connections_(options.endpoints.size() * options.connections) {}
+
+IoLoop::~IoLoop() {
+  close();
+}
+
+void IoLoop::submit(Request request) {
+  if (outstanding_.fetch_add(1) >= options_.outstanding_max) {
+    outstanding_.fetch_sub(1);
+    refuse(request, ErrorCode::overloaded,
+           std::to_string(options_.outstanding_max) + " calls are under way already");
+    return;
+  }
+  request.done = [this, done = std::move(request.done)](wire::ClientReply reply) {
+    outstanding_.fetch_sub(1);  // first, so that the callback may call again
+    done(std::move(reply));
+  };
+  bool closed = false;
+  {
+    const std::lock_guard lock(mutex_);
+    closed = close_requested_;
+    if (!closed) {
+      submitted_.push_back(std::move(request));
+      if (std::exchange(asleep_, false)) wakeup_.wake();
+    }
+  }
+  if (closed) refuse(request, ErrorCode::shutting_down, "the client was closed");
+}
+
+void IoLoop::close() {
+  {
+    const std::lock_guard lock(mutex_);
+    close_requested_ = true;
+    wakeup_.wake();
+  }
+  const std::lock_guard lock(join_mutex_);
+  if (!thread_.joinable()) return;
+  invariant(thread_.get_id() != std::this_thread::get_id(),
+            "a client is not closed from one of its callbacks");
+  thread_.join();
+}
+
+Counters IoLoop::counters() const {
+  const std::lock_guard lock(mutex_);
+  return counters_;
+}
+
+void IoLoop::run() {
+  while (take_submitted()) {
+    flush();
+    poll();
+    const auto now = Clock::now();
+    if (now >= next_tick_) {
+      dispatcher_.tick(now);
+      next_tick_ = now + kTickInterval;
+    }
+  }
+  for (Connection& connection : connections_) {
+    if (!connection.is_open()) continue;
+    zmq_socket_monitor(connection.dealer.handle(), nullptr, 0);
+    connection.monitor.close();
+    connection.dealer.close();
+  }
+}
+
+bool IoLoop::take_submitted() {
+  std::vector<Request> taken;
+  bool close_requested = false;
+  {
+    const std::lock_guard lock(mutex_);
+    asleep_ = false;
+    taken.swap(submitted_);
+    close_requested = close_requested_;
+    counters_ = dispatcher_.counters();
+  }
+  const auto now = Clock::now();
+  for (Request& request : taken) dispatcher_.submit(std::move(request), now);
+  if (close_requested && !closing_) {
+    closing_ = true;
+    dispatcher_.close(now);
+  }
+  return !(closing_ && dispatcher_.idle());
+}
+
+void IoLoop::flush() {
+  for (std::size_t link = 0; link < connections_.size(); ++link) {
+    if (!dispatcher_.has_outbox(link)) continue;
+    Connection& connection = connections_[link];
+    if (!connection.is_open()) {
+      if (const auto opened = open(link); !opened) {
+        dispatcher_.disconnected(link, Clock::now());
+        continue;
+      }
+    }
+    try {
+      while (dispatcher_.has_outbox(link) &&
+             (connection.dealer.get(zmq::sockopt::events) & ZMQ_POLLOUT) != 0) {
+        for (const auto& request : dispatcher_.take_packet(link, Clock::now())) {
+          if (writer_.add(request)) continue;
+          (void)connection.dealer.send(zmq::buffer(writer_.finish()), zmq::send_flags::dontwait);
+          invariant(writer_.add(request), "an empty packet takes any request within the limits");
+        }
+        if (writer_.empty()) break;
+        // What cannot be sent now counts as sent and not answered, and is asked elsewhere.
+        (void)connection.dealer.send(zmq::buffer(writer_.finish()), zmq::send_flags::dontwait);
+      }
+    } catch (const zmq::error_t&) {
+      dispatcher_.disconnected(link, Clock::now());
+    }
+  }
+}
+
+Result<void> IoLoop::open(std::size_t link) {
+  Connection& connection = connections_[link];
+  auto dealer = context_.open(zmq::socket_type::dealer, bounds());
+  if (!dealer) return dealer.error();
+  auto monitor = context_.open(zmq::socket_type::pair, bounds());
+  if (!monitor) return monitor.error();
+  const std::string address = "inproc://monitor-" + std::to_string(link);
+  if (zmq_socket_monitor(dealer->handle(), address.c_str(), kUpEvents | kDownEvents) != 0) {
+    return Error{ErrorCode::io, std::string("cannot watch a connection: ") + zmq_strerror(errno)};
+  }
+  if (zmq_connect(monitor->handle(), address.c_str()) != 0) {
+    return Error{ErrorCode::io, std::string("cannot watch a connection: ") + zmq_strerror(errno)};
+  }
+  if (auto steady = watch_half_open(*dealer); !steady) return steady;
+  const std::string& endpoint = options_.endpoints[link % options_.endpoints.size()];
+  if (auto connected = net::connect(*dealer, endpoint); !connected) return connected;
+  connection.dealer = std::move(*dealer);
+  connection.monitor = std::move(*monitor);
+  return {};
+}
+
+void IoLoop::poll() {
+  items_.clear();
+  item_links_.clear();
+  items_.push_back({nullptr, wakeup_.fd(), ZMQ_POLLIN, 0});
+  for (std::size_t link = 0; link < connections_.size(); ++link) {
+    Connection& connection = connections_[link];
+    if (!connection.is_open()) continue;
+    const auto events =
+        static_cast<short>(dispatcher_.has_outbox(link) ? ZMQ_POLLIN | ZMQ_POLLOUT : ZMQ_POLLIN);
+    items_.push_back({connection.dealer.handle(), 0, events, 0});
+    items_.push_back({connection.monitor.handle(), 0, ZMQ_POLLIN, 0});
+    item_links_.push_back(link);
+  }
+  long timeout_ms = -1;
+  if (!dispatcher_.idle()) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(next_tick_ - Clock::now());
+    timeout_ms = static_cast<long>(std::max<std::int64_t>(left.count(), 0));
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    if (!submitted_.empty()) timeout_ms = 0;
+    asleep_ = timeout_ms != 0;
+  }
+  if (zmq_poll(items_.data(), static_cast<int>(items_.size()), timeout_ms) < 0) return;  // EINTR
+  if ((items_[0].revents & ZMQ_POLLIN) != 0) wakeup_.clear();
+  for (std::size_t i = 0; i < item_links_.size(); ++i) {
+    // Replies before the news of a broken connection, behind which they may have come.
+    if ((items_[1 + 2 * i].revents & ZMQ_POLLIN) != 0) receive(item_links_[i]);
+    if ((items_[2 + 2 * i].revents & ZMQ_POLLIN) != 0) {
+      receive(item_links_[i]);
+      observe(item_links_[i]);
+    }
+  }
+}
+
+void IoLoop::receive(std::size_t link) {
+  // Bounded, so that one flooding node does not keep the others waiting.
+  constexpr int kPacketsMax = 64;
+  zmq::message_t frame;
+  for (int packets = 0; packets < kPacketsMax; ++packets) {
+    const int size = zmq_msg_recv(frame.handle(), connections_[link].dealer.handle(), ZMQ_DONTWAIT);
+    if (size < 0) return;
+    const bool last = !frame.more();
+    auto packet = wire::decode_replies(SharedBytes(frame.to_string()));
+    if (!packet || !last) {
+      dispatcher_.count_malformed();
+      continue;
+    }
+    const auto now = Clock::now();
+    for (auto& reply : packet->replies) dispatcher_.replied(link, std::move(reply), now);
+  }
+}
+
+void IoLoop::observe(std::size_t link) {
+  // An event is two frames: number:u16 and value:u32 in host order, then the address.
+  zmq::message_t frame;
+  while (zmq_msg_recv(frame.handle(), connections_[link].monitor.handle(), ZMQ_DONTWAIT) >= 0) {
+    std::uint16_t event = 0;
+    if (frame.size() >= sizeof event) std::memcpy(&event, frame.data(), sizeof event);
+    if (frame.more()) {
+      zmq::message_t address;
+      if (zmq_msg_recv(address.handle(), connections_[link].monitor.handle(), ZMQ_DONTWAIT) < 0) {
+        return;
+      }
+    }
+    if ((event & kUpEvents) != 0) dispatcher_.connected(link, Clock::now());
+    if ((event & kDownEvents) != 0) dispatcher_.disconnected(link, Clock::now());
+  }
+}
+
+}  // namespace paxledger::client

@@ -1,0 +1,49 @@
+// What a call came to.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/ids.hpp"
+#include "base/result.hpp"
+#include "wire/client_messages.hpp"
+
+namespace paxledger::client {
+
+// The end of a call for one key, or of an order to a node. It is not a Result<T> because a failed
+// compare has a revision too: that of the key as it stands.
+//
+// What the codes of a write promise:
+//   ok, not_found, compare_failed   it was decided, exactly once, with this result
+//   timeout                         it may have been decided, may yet be, or never was
+//   every other code                it had and will have no effect
+struct Outcome {
+  ErrorCode code = ErrorCode::ok;
+  Revision revision;    // of the key, where it has one
+  Height height;        // local reads: the height that was read; else the answering node's height
+  SharedBytes value;    // of a get; of an order to a node, its answer as a JSON text
+  std::string message;  // what went wrong, for people
+
+  [[nodiscard]] bool ok() const { return code == ErrorCode::ok; }
+  [[nodiscard]] Error error() const {
+    return {code, message.empty() ? std::string(to_string(code)) : message};
+  }
+};
+
+// All keys that a scan asked for, in key order.
+struct ScanResult {
+  std::vector<wire::ScanItem> items;
+  Height height;            // at which the last page was read
+  std::uint32_t pages = 0;  // each page is as fresh as was asked; several are not one snapshot
+};
+
+// Blocks as one node has them on disk, encoded (ledger/block.hpp), from height `first` on.
+struct ChainPage {
+  Height first;
+  Height head;  // the node's height
+  std::vector<SharedBytes> blocks;
+};
+
+}  // namespace paxledger::client
