@@ -1,0 +1,333 @@
+#include "cli/cluster_commands.hpp"
+
+#include <algorithm>
+#include <iostream>
+#include <set>
+#include <utility>
+
+#include "cli/table.hpp"
+#include "node/quantities.hpp"
+
+namespace paxledger::cli {
+namespace {
+
+constexpr std::size_t kHashDigitsShown = 12;
+constexpr auto kStatusPatience = std::chrono::seconds(1);
+
+// What one node, or the lack of one, looks like.
+struct Row {
+  std::string name;
+  Json identity;        // for JSON
+  std::string process;  // where a configuration says what processes there are
+  std::string problem;  // why there is no answer
+  Json status;
+};
+
+std::vector<Row> look_at(client::Client& db, const Target& target) {
+  std::vector<std::size_t> all(target.endpoints.size());
+  for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
+  const auto answers = ask(db, "status", all, kStatusPatience);
+  std::optional<control::LocalCluster> local;
+  if (target.configuration) local.emplace(*target.configuration, std::filesystem::path());
+  std::vector<Row> rows;
+  for (const std::size_t i : all) {
+    Row row{target.name_of(i), target.json_of(i), {}, {}, {}};
+    if (local) {
+      const auto process = local->process(target.configuration->nodes[i].id);
+      row.process = control::to_string(process.state);
+    }
+    if (answers[i].ok()) {
+      row.status = parse(answers[i].value.view());
+      if (!row.status.is_object()) row.problem = "gave an answer that is no JSON";
+    } else {
+      row.problem = answers[i].error().message;
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+std::string state_text(const Row& row) {
+  if (!row.problem.empty()) {
+    if (row.process == "stopped" || row.process == "paused") return row.process;
+    return "unreachable";
+  }
+  std::string text = get_or(row.status, "ready", true)
+                         ? std::string("ready")
+                         : get_or(row.status, "not_ready_reason", std::string("not ready"));
+  if (get_or(row.status, "repairing", false) && !text.starts_with("repairing")) {
+    text = "repairing: " + get_or(row.status, "repair_reason", std::string());
+  }
+  if (get_or(row.status, "abstaining", false)) text += ", abstaining";
+  const auto damage = get_or(row.status, "damage", std::string());
+  if (!damage.empty() && text.find(damage) == std::string::npos) text += ", damage: " + damage;
+  return text;
+}
+
+Json row_json(const Row& row) {
+  Json json = row.identity;
+  if (!row.process.empty()) json["process"] = row.process;
+  json["reachable"] = row.problem.empty();
+  if (!row.problem.empty()) {
+    json["error"] = row.problem;
+  } else {
+    json.update(row.status);
+  }
+  return json;
+}
+
+void print_rows(const std::vector<Row>& rows) {
+  std::uint64_t top = 0;
+  for (const Row& row : rows) top = std::max(top, get_or(row.status, "height", std::uint64_t{0}));
+  using Align = Table::Align;
+  Table table({{"NODE"},
+               {"ROLE"},
+               {"BALLOT"},
+               {"HEIGHT", Align::right},
+               {"HEAD"},
+               {"LAG", Align::right},
+               {"KEYS", Align::right},
+               {"UPTIME", Align::right},
+               {"STATE"}});
+  for (const Row& row : rows) {
+    if (!row.problem.empty()) {
+      table.add({row.name, "-", "-", "-", "-", "-", "-", "-", state_text(row)});
+      continue;
+    }
+    const auto height = get_or(row.status, "height", std::uint64_t{0});
+    table.add({"node " + std::to_string(get_or(row.status, "node", std::uint32_t{0})),
+               get_or(row.status, "role", std::string("?")),
+               get_or(row.status, "ballot", std::string("?")), std::to_string(height),
+               get_or(row.status, "head", std::string()).substr(0, kHashDigitsShown),
+               std::to_string(top - height),
+               std::to_string(get_or(row.status, "keys", std::uint64_t{0})),
+               uptime_text(get_or(row.status, "uptime_s", 0.0)), state_text(row)});
+  }
+  std::cout << table.text();
+}
+
+Json processes_json(const control::LocalCluster& cluster) {
+  Json nodes = Json::array();
+  for (const auto& each : cluster.processes()) {
+    const auto* entry = cluster.configuration().find(each.node);
+    Json json;
+    json["node"] = each.node.value();
+    json["process"] = control::to_string(each.state);
+    json["pid"] = each.pid;
+    json["client"] = entry->client.tcp();
+    json["http"] = entry->http.http();
+    nodes.push_back(std::move(json));
+  }
+  return Json{{"nodes", std::move(nodes)}};
+}
+
+// Prints a text, or in JSON mode an object with it.
+ExitCode say(const CommonOptions& options, const std::string& text, Json json = Json::object()) {
+  if (options.json()) {
+    json["done"] = text;
+    std::cout << dump(json) << "\n";
+  } else {
+    std::cout << text << "\n";
+  }
+  return ExitCode::ok;
+}
+
+Result<control::LinkFault> link_of(const FaultArguments& arguments) {
+  control::LinkFault fault;
+  fault.from = NodeId(arguments.a);
+  fault.to = NodeId(arguments.b);
+  fault.drop = arguments.drop;
+  fault.duplicate = arguments.duplicate;
+  fault.reorder = arguments.reorder;
+  const std::pair<const std::string*, double*> times[] = {{&arguments.delay, &fault.delay_ms},
+                                                          {&arguments.jitter, &fault.jitter_ms}};
+  for (const auto& [text, target] : times) {
+    const auto time = node::parse_duration(*text);
+    if (!time) return time.error();
+    *target = std::chrono::duration<double, std::milli>(*time).count();
+  }
+  fault.block = fault.drop == 0 && fault.delay_ms == 0 && fault.jitter_ms == 0 &&
+                fault.duplicate == 0 && fault.reorder == 0;
+  return fault;
+}
+
+}  // namespace
+
+ExitCode up(const CommonOptions& options, const UpArguments& arguments) {
+  const auto patience = node::parse_duration(arguments.wait);
+  if (!patience) return report(options, patience.error());
+  auto cluster = local_cluster(options);
+  if (!cluster) return report(options, cluster.error());
+  for (const auto& warning : (*cluster)->configuration().warnings) {
+    std::cerr << "warning: " << warning << "\n";
+  }
+  std::set<NodeId> rejoin;
+  for (const std::uint32_t id : arguments.rejoin) rejoin.insert(NodeId(id));
+  const auto served = (*cluster)->up(rejoin, *patience);
+  if (!served) return report(options, served.error());
+  const auto& configuration = (*cluster)->configuration();
+  const std::size_t count = configuration.nodes.size();
+  return say(options,
+             "the cluster " + printable(configuration.cluster) + " serves with " +
+                 std::to_string(count) + (count == 1 ? " node" : " nodes") +
+                 "; data and logs: " + configuration.data_dir.string(),
+             processes_json(**cluster));
+}
+
+ExitCode down(const CommonOptions& options) {
+  auto cluster = local_cluster(options);
+  if (!cluster) return report(options, cluster.error());
+  const auto stopped = (*cluster)->down();
+  if (!stopped) return report(options, stopped.error());
+  return say(options, *stopped == 0 ? "no node was running"
+                                    : std::to_string(*stopped) + " stopped; the data stays");
+}
+
+ExitCode status(const CommonOptions& options) {
+  const auto target = find_target(options);
+  if (!target) return report(options, target.error());
+  auto db = connect(options, *target);
+  if (!db) return report(options, db.error());
+  const auto rows = look_at(**db, *target);
+  if (options.json()) {
+    Json nodes = Json::array();
+    for (const Row& row : rows) nodes.push_back(row_json(row));
+    std::cout << dump(Json{{"nodes", std::move(nodes)}}) << "\n";
+  } else {
+    print_rows(rows);
+  }
+  const bool serves = std::any_of(rows.begin(), rows.end(), [](const Row& row) {
+    return row.problem.empty() && get_or(row.status, "ready", true);
+  });
+  return serves ? ExitCode::ok : ExitCode::no_quorum;
+}
+
+ExitCode queue(const CommonOptions& options, const std::optional<std::uint32_t>& node) {
+  const auto target = find_target(options);
+  if (!target) return report(options, target.error());
+  auto db = connect(options, *target);
+  if (!db) return report(options, db.error());
+  const auto about = endpoints_about(**db, *target, node);
+  if (!about) return report(options, about.error());
+  const auto answers = ask(**db, "queue", *about, kStatusPatience);
+  Table table({{"NODE"},
+               {"STAGE"},
+               {"SLOT", Table::Align::right},
+               {"SESSION"},
+               {"SEQUENCE", Table::Align::right},
+               {"WHAT"}});
+  Json nodes = Json::array();
+  std::size_t answered = 0;
+  for (std::size_t i = 0; i < about->size(); ++i) {
+    const std::string name = target->name_of((*about)[i]);
+    Json each = target->json_of((*about)[i]);
+    if (!answers[i].ok()) {
+      each["error"] = answers[i].error().message;
+      if (!options.json()) std::cerr << name << ": " << answers[i].error().message << "\n";
+      nodes.push_back(std::move(each));
+      continue;
+    }
+    ++answered;
+    const Json queued = parse(answers[i].value.view());
+    const Json items = queued.is_object() && queued.contains("items") ? queued["items"] : queued;
+    for (const Json& item : items) {
+      const auto slot = get_or(item, "slot", std::uint64_t{0});
+      const auto session = get_or(item, "session", std::uint64_t{0});
+      std::string session_text;
+      if (session != 0) {
+        std::string octets;
+        for (int shift = 56; shift >= 0; shift -= 8) {
+          octets.push_back(static_cast<char>(session >> shift & 0xFF));
+        }
+        session_text = to_hex(octets);
+      }
+      const auto sequence = get_or(item, "sequence", std::uint64_t{0});
+      table.add({name, get_or(item, "stage", std::string("?")),
+                 slot == 0 ? "-" : std::to_string(slot), session_text,
+                 sequence == 0 ? "-" : std::to_string(sequence),
+                 get_or(item, "what", std::string())});
+    }
+    each["items"] = items;
+    nodes.push_back(std::move(each));
+  }
+  if (options.json()) {
+    std::cout << dump(Json{{"nodes", std::move(nodes)}}) << "\n";
+  } else if (table.empty()) {
+    std::cout << "nothing waits\n";
+  } else {
+    std::cout << table.text();
+  }
+  return answered > 0 ? ExitCode::ok : ExitCode::other;
+}
+
+// --- Faults -------------------------------------------------------------------------------------
+
+ExitCode fault_link(const CommonOptions& options, const FaultArguments& arguments) {
+  const auto link = link_of(arguments);
+  if (!link) return report(options, link.error());
+  auto cluster = local_cluster(options);
+  if (!cluster) return report(options, cluster.error());
+  std::vector<control::LinkFault> directions = {*link};
+  if (!arguments.one_way) {
+    directions.push_back(*link);
+    std::swap(directions.back().from, directions.back().to);
+  }
+  for (const auto& direction : directions) {
+    if (const auto injected = (*cluster)->inject(direction); !injected) {
+      return report(options, injected.error());
+    }
+  }
+  return say(options, "link " + std::to_string(arguments.a) + (arguments.one_way ? " → " : " ↔ ") +
+                          std::to_string(arguments.b) + ": " + link->text());
+}
+
+ExitCode fault_node(const CommonOptions& options, const FaultArguments& arguments) {
+  auto cluster = local_cluster(options);
+  if (!cluster) return report(options, cluster.error());
+  const NodeId node(arguments.a);
+  const auto done = arguments.pause ? (*cluster)->pause(node) : (*cluster)->kill(node);
+  if (!done) return report(options, done.error());
+  return say(options, (arguments.pause ? "paused node " : "killed node ") +
+                          std::to_string(arguments.a) + "; `paxledger fault heal` brings it back");
+}
+
+ExitCode fault_heal(const CommonOptions& options, const FaultArguments& arguments) {
+  const auto patience = node::parse_duration(arguments.wait);
+  if (!patience) return report(options, patience.error());
+  auto cluster = local_cluster(options);
+  if (!cluster) return report(options, cluster.error());
+  const auto healed = (*cluster)->heal(*patience);
+  if (!healed) return report(options, healed.error());
+  return say(options, "healed; the cluster serves");
+}
+
+ExitCode fault_list(const CommonOptions& options) {
+  auto cluster = local_cluster(options);
+  if (!cluster) return report(options, cluster.error());
+  const auto record = (*cluster)->faults();
+  if (!record) return report(options, record.error());
+  if (options.json()) {
+    std::cout << dump(parse(control::to_json(*record))) << "\n";
+    return ExitCode::ok;
+  }
+  if (record->empty()) {
+    std::cout << "no faults\n";
+    return ExitCode::ok;
+  }
+  Table table({{"WHERE"}, {"FAULT"}});
+  for (const auto& link : record->links) {
+    table.add(
+        {"link " + std::to_string(link.from.value()) + " → " + std::to_string(link.to.value()),
+         link.text()});
+  }
+  for (const NodeId node : record->killed) {
+    table.add({"node " + std::to_string(node.value()), "killed"});
+  }
+  for (const NodeId node : record->paused) {
+    table.add({"node " + std::to_string(node.value()), "paused"});
+  }
+  std::cout << table.text();
+  return ExitCode::ok;
+}
+
+}  // namespace paxledger::cli

@@ -1,0 +1,51 @@
+// What the command ends with, so that scripts can tell the cases apart. Documented in
+// docs/guide/command-line.md; a number, once given, keeps its meaning.
+#pragma once
+
+#include "base/result.hpp"
+
+namespace paxledger::cli {
+
+enum class ExitCode : int {
+  ok = 0,
+  not_found = 1,
+  usage = 2,  // a wrong command line or a wrong cluster.yaml
+  compare_failed = 3,
+  no_quorum = 4,   // not served now, without effect: no quorum, overloaded, stopping, repairing
+  unknown = 5,     // the deadline passed; a write may or may not have happened
+  refused = 6,     // bad request, too large, unauthorized, session expired; without effect
+  not_intact = 7,  // verification found something
+  other = 8,       // a node could not be started or reached, a file not be read or written
+};
+
+[[nodiscard]] constexpr ExitCode exit_code_of(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::ok:
+      return ExitCode::ok;
+    case ErrorCode::not_found:
+      return ExitCode::not_found;
+    case ErrorCode::compare_failed:
+      return ExitCode::compare_failed;
+    case ErrorCode::no_quorum:
+    case ErrorCode::overloaded:
+    case ErrorCode::shutting_down:
+    case ErrorCode::repairing:
+      return ExitCode::no_quorum;
+    case ErrorCode::timeout:
+      return ExitCode::unknown;
+    case ErrorCode::too_large:
+    case ErrorCode::session_expired:
+    case ErrorCode::unauthorized:
+    case ErrorCode::bad_request:
+      return ExitCode::refused;
+    case ErrorCode::configuration:
+      return ExitCode::usage;
+    case ErrorCode::damaged:
+      return ExitCode::not_intact;
+    case ErrorCode::io:
+      break;
+  }
+  return ExitCode::other;
+}
+
+}  // namespace paxledger::cli

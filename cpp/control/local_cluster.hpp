@@ -1,0 +1,121 @@
+// A cluster whose nodes are processes of this machine, as cluster.yaml describes it.
+//
+// Under the data directory stand, for each node N: node-N/ (the node's own), node-N.pid and
+// node-N.log; and faults.json. The nodes outlive the LocalCluster: another one, in this process or
+// in another, finds them again.
+//
+// Threads: one at a time. Two processes that start and stop the same cluster at once are kept
+// apart by the nodes' own directory locks only.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/ids.hpp"
+#include "base/result.hpp"
+#include "base/time.hpp"
+#include "client/client.hpp"
+#include "control/fault_record.hpp"
+#include "control/process.hpp"
+#include "node/configuration.hpp"
+
+namespace paxledger::control {
+
+struct ProcessStatus {
+  NodeId node;
+  ProcessState state = ProcessState::stopped;
+  pid_t pid = 0;  // 0 if stopped
+};
+
+// Invariants:
+//  1. No process is signalled that is not recognised as the daemon of the node meant.
+//  2. A node whose directory is empty is started with --initialise only if no other node of the
+//     cluster has data, and with --rejoin only if that was asked for by name.
+class LocalCluster {
+ public:
+  // Called with one line of text whenever something is worth telling a waiting person.
+  using Progress = std::function<void(const std::string&)>;
+
+  LocalCluster(node::Configuration configuration, std::filesystem::path daemon,
+               Progress progress = {});
+  ~LocalCluster();
+
+  [[nodiscard]] const node::Configuration& configuration() const { return configuration_; }
+
+  // The paxledgerd beside the running executable, or on PATH. Errors: io, with where it looked.
+  [[nodiscard]] static Result<std::filesystem::path> find_daemon();
+
+  // Starts every node that does not run, the nodes of `rejoin` with --rejoin, and waits until the
+  // cluster serves. Errors: io (a node ended: which, how, and the last lines of its log;
+  // a directory is empty while others have data), no_quorum (it does not serve within `patience`).
+  [[nodiscard]] Result<void> up(const std::set<NodeId>& rejoin, Duration patience);
+  // Stops every node: SIGTERM, and SIGKILL after 10 s. Forgets the faults. Returns how many ran.
+  [[nodiscard]] Result<std::size_t> down();
+
+  // Starts one node, by the same rules as up(), and waits until it answers its client port.
+  [[nodiscard]] Result<void> start(NodeId node, bool rejoin = false);
+  // SIGTERM; SIGKILL after 10 s. A node that does not run is no error.
+  [[nodiscard]] Result<void> stop(NodeId node);
+  // SIGKILL, recorded as a fault that heal() takes back.
+  [[nodiscard]] Result<void> kill(NodeId node);
+  // SIGSTOP, recorded likewise.
+  [[nodiscard]] Result<void> pause(NodeId node);
+  [[nodiscard]] Result<void> resume(NodeId node);
+  [[nodiscard]] Result<void> restart(NodeId node);
+  // Removes the directory of a stopped node. Errors: bad_request if it runs.
+  [[nodiscard]] Result<void> wipe(NodeId node);
+
+  // Injects faults into what `from` sends to `to`, by an order to `from`. Errors: those of the
+  // order, e.g. unauthorized where cluster.yaml lacks fault_injection.
+  [[nodiscard]] Result<void> inject(const LinkFault& fault);
+  // Clears all link faults, resumes what was paused, restarts what was killed, and waits until the
+  // cluster serves.
+  [[nodiscard]] Result<void> heal(Duration patience);
+  [[nodiscard]] Result<FaultRecord> faults() const;
+
+  [[nodiscard]] std::vector<ProcessStatus> processes() const;
+  [[nodiscard]] ProcessStatus process(NodeId node) const;
+
+  // Waits until a linearizable read through any node succeeds. Errors: no_quorum; io if a node
+  // that this object started has ended.
+  [[nodiscard]] Result<void> wait_until_serving(Duration patience);
+
+  [[nodiscard]] std::filesystem::path pid_file(NodeId node) const;
+  [[nodiscard]] std::filesystem::path log_file(NodeId node) const;
+  [[nodiscard]] std::filesystem::path fault_file() const;
+
+  // A client that knows all nodes, those of `first` before the others. Errors: those of connect.
+  [[nodiscard]] Result<std::unique_ptr<client::Client>> client() const;
+
+ private:
+  // Starts the process only. `initialise` and `rejoin` as invariant 2 has them.
+  Result<void> launch(NodeId node, bool initialise, bool rejoin);
+  Result<void> prepare_data_dir() const;
+  Result<void> known(NodeId node) const;
+  [[nodiscard]] bool has_data(NodeId node) const;
+  [[nodiscard]] bool any_has_data() const;
+  // A message about a node that ended, with the end of its log.
+  [[nodiscard]] std::string ended(NodeId node, const std::string& how) const;
+  [[nodiscard]] std::size_t endpoint_of(NodeId node) const;
+  // An error if a node that this object started has ended.
+  Result<void> check_started();
+  Result<void> signal(NodeId node, int number);
+  Result<bool> wait_until_stopped(pid_t pid, NodeId node, Duration patience);
+  Result<void> restore_link_faults(NodeId node);
+  // Waits a while until every one of the nodes says that it is ready, and tells of those that are
+  // not: they may be catching up, which is no failure.
+  Result<void> wait_until_ready(const std::vector<NodeId>& nodes);
+  void tell(const std::string& line) const;
+
+  node::Configuration configuration_;
+  std::filesystem::path daemon_;
+  Progress progress_;
+  std::vector<ProcessStatus> started_;  // by this object, and not seen to end
+};
+
+}  // namespace paxledger::control

@@ -1,0 +1,72 @@
+// Processes of nodes: starting them, recognising them, signalling them.
+//
+// A node's process is found again by its pid file, so that another process of the same user can
+// stop what this one started. A pid is only trusted if /proc says that it runs paxledgerd for that
+// node of that configuration file: after a reboot the number may belong to anybody.
+#pragma once
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.hpp"
+#include "base/result.hpp"
+#include "base/time.hpp"
+
+namespace paxledger::control {
+
+// A log file larger than this is renamed to NAME.1 before a node is started.
+inline constexpr std::uintmax_t kLogBytesMax = std::uintmax_t{64} << 20;
+
+enum class ProcessState { stopped, running, paused };
+[[nodiscard]] std::string_view to_string(ProcessState state);
+
+// How a process ended.
+struct Ending {
+  bool signalled = false;
+  int number = 0;  // the exit code, or the signal
+
+  // E.g. "exit code 3" or "signal 9 (Killed)".
+  [[nodiscard]] std::string text() const;
+};
+
+struct DaemonArguments {
+  std::filesystem::path daemon;         // the paxledgerd to run
+  std::filesystem::path configuration;  // absolute
+  NodeId node;
+  std::vector<std::string> flags;  // e.g. --initialise
+
+  [[nodiscard]] std::vector<std::string> command_line() const;
+};
+
+// Starts a daemon in a session of its own, its standard output and error appended to `log`, its
+// standard input /dev/null. Returns its pid. Errors: io.
+[[nodiscard]] Result<pid_t> spawn(const DaemonArguments& arguments,
+                                  const std::filesystem::path& log);
+
+// Whether the arguments of a process (as in /proc/PID/cmdline, NUL after each) are those of
+// paxledgerd for this node and configuration file.
+[[nodiscard]] bool is_daemon_command_line(std::string_view cmdline, NodeId node,
+                                          const std::filesystem::path& configuration);
+
+// The state of process `pid` if it is the daemon of that node, else `stopped`. A zombie is
+// stopped.
+[[nodiscard]] ProcessState inspect(pid_t pid, NodeId node,
+                                   const std::filesystem::path& configuration);
+
+// How our own child ended, if it has; nothing while it runs or if it is not our child.
+[[nodiscard]] std::optional<Ending> reap(pid_t pid);
+
+// The content of a pid file, if there is one and it is a number.
+[[nodiscard]] std::optional<pid_t> read_pid_file(const std::filesystem::path& file);
+// Errors: io. Written to a temporary file and renamed.
+[[nodiscard]] Result<void> write_pid_file(const std::filesystem::path& file, pid_t pid);
+
+// The last `lines` lines of a text file; empty if it cannot be read.
+[[nodiscard]] std::string last_lines(const std::filesystem::path& file, std::size_t lines);
+
+}  // namespace paxledger::control

@@ -1,0 +1,88 @@
+#include "control/local_cluster.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+namespace paxledger::control {
+namespace {
+
+// A cluster of two nodes whose daemon is a script, so that starting and stopping can be watched
+// without a database.
+class LocalClusterTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (std::filesystem::temp_directory_path() / "paxledger.XXXXXX").string();
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    directory_ = pattern;
+    std::ofstream(directory_ / "cluster.yaml")
+        << "cluster: test\ndata_dir: data\nnodes:\n"
+           "  - {id: 1, peer: 'tcp://127.0.0.1:6201', client: 'tcp://127.0.0.1:6101', http: "
+           "'127.0.0.1:6301'}\n"
+           "  - {id: 2, peer: 'tcp://127.0.0.1:6202', client: 'tcp://127.0.0.1:6102', http: "
+           "'127.0.0.1:6302'}\n"
+           "  - {id: 3, peer: 'tcp://127.0.0.1:6203', client: 'tcp://127.0.0.1:6103', http: "
+           "'127.0.0.1:6303'}\n";
+  }
+  void TearDown() override { std::filesystem::remove_all(directory_); }
+
+  LocalCluster cluster(const std::string& script) {
+    const auto daemon = directory_ / "paxledgerd";
+    std::ofstream(daemon) << "#!/bin/sh\n" << script << "\n";
+    std::filesystem::permissions(daemon, std::filesystem::perms::owner_all);
+    auto configuration = node::read_configuration(directory_ / "cluster.yaml");
+    EXPECT_TRUE(configuration.ok()) << configuration.error().message;
+    return {std::move(*configuration), daemon};
+  }
+
+  std::filesystem::path directory_;
+};
+
+TEST_F(LocalClusterTest, SaysWhichNodeEndedHowAndWhatItSaidLast) {
+  auto nodes = cluster("echo \"port in use\"; exit 4");
+  const auto up = nodes.up({}, std::chrono::seconds(10));
+  ASSERT_FALSE(up.ok());
+  EXPECT_EQ(up.error().code, ErrorCode::io);
+  EXPECT_NE(up.error().message.find("ended with exit code 4"), std::string::npos);
+  EXPECT_NE(up.error().message.find("port in use"), std::string::npos);
+}
+
+TEST_F(LocalClusterTest, DoesNotInitialiseANodeWhoseDiskWasLost) {
+  auto nodes = cluster("echo \"$@\"; exit 4");
+  std::filesystem::create_directories(directory_ / "data/node-1");
+  std::ofstream(directory_ / "data/node-1/identity") << "x";
+  const auto start = nodes.start(NodeId(2));
+  ASSERT_FALSE(start.ok());
+  EXPECT_NE(start.error().message.find("--rejoin 2"), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(nodes.log_file(NodeId(2))));
+}
+
+TEST_F(LocalClusterTest, InitialisesOnlyACompletelyNewCluster) {
+  auto nodes = cluster("echo \"$@\"; exit 4");
+  (void)nodes.up({}, std::chrono::seconds(10));
+  EXPECT_NE(last_lines(nodes.log_file(NodeId(1)), 1).find("--initialise"), std::string::npos);
+}
+
+TEST_F(LocalClusterTest, DoesNotSignalAStrangerBehindAPidFile) {
+  auto nodes = cluster("exit 0");
+  std::filesystem::create_directories(directory_ / "data");
+  ASSERT_TRUE(write_pid_file(nodes.pid_file(NodeId(1)), getpid()).ok());
+  EXPECT_EQ(nodes.process(NodeId(1)).state, ProcessState::stopped);
+  EXPECT_FALSE(nodes.kill(NodeId(1)).ok());
+  const auto down = nodes.down();
+  ASSERT_TRUE(down.ok());
+  EXPECT_EQ(*down, 0u);
+}
+
+TEST_F(LocalClusterTest, KnowsOnlyTheNodesOfItsConfiguration) {
+  auto nodes = cluster("exit 0");
+  EXPECT_EQ(nodes.start(NodeId(9)).error().code, ErrorCode::bad_request);
+  EXPECT_EQ(nodes.kill(NodeId(9)).error().code, ErrorCode::bad_request);
+  EXPECT_EQ(nodes.up({NodeId(9)}, std::chrono::seconds(1)).error().code, ErrorCode::bad_request);
+}
+
+}  // namespace
+}  // namespace paxledger::control
