@@ -1,0 +1,235 @@
+"""The command line, as a person and a script use it, against nodes that it starts itself."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster import Cluster
+from cluster_fixtures import MakeCluster
+from waiting import wait_until
+
+NOT_FOUND = 1
+USAGE = 2
+COMPARE_FAILED = 3
+NO_QUORUM = 4
+UNKNOWN = 5
+REFUSED = 6
+OTHER = 8
+
+
+@pytest.fixture
+def lab(make_cluster: MakeCluster) -> Iterator[Cluster]:
+    """Five nodes that `paxledger up` has started; whatever happens, they end with the test."""
+    cluster = make_cluster(5)
+    try:
+        run = cluster.command("up")
+        assert run.returncode == 0, run.stdout + run.stderr
+        yield cluster
+    finally:
+        down = cluster.command("down")
+        kill_leftovers(cluster)
+        assert down.returncode == 0, down.stderr
+
+
+def kill_leftovers(cluster: Cluster) -> None:
+    for pid in pids(cluster).values():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def pids(cluster: Cluster) -> dict[int, int]:
+    """The processes that run, by what the pid files and /proc say."""
+    found = {}
+    for node in cluster.nodes:
+        with contextlib.suppress(OSError, ValueError):
+            pid = int((cluster.data_dir / f"node-{node.id}.pid").read_text())
+            if b"paxledgerd" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found[node.id] = pid
+    return found
+
+
+def status(cluster: Cluster) -> dict[int, dict[str, Any]]:
+    """By node. A node that does not answer says so under `error`."""
+    nodes = cluster.json("status")["nodes"]
+    assert len(nodes) == len(cluster.nodes)
+    return dict(enumerate(nodes, 1))
+
+
+def test_a_tour(lab: Cluster, tmp_path: Path) -> None:
+    assert set(pids(lab)) == {1, 2, 3, 4, 5}
+    again = lab.command("up")
+    assert again.returncode == 0 and again.stderr.count("already runs") == 5
+
+    # A write through one node, reads through another.
+    put = lab.json("put", "alice", "555-0100", "--endpoint", lab.node(2).endpoint)
+    assert put["revision"] == 1
+    run = lab.command("get", "alice", "--endpoint", lab.node(5).endpoint)
+    assert (run.returncode, run.stdout) == (0, "555-0100\n")
+    for consistency in ("linearizable", "ledger"):
+        got = lab.json("get", "alice", "--consistency", consistency)
+        assert (got["value"], got["revision"]) == ("555-0100", 1)
+    assert lab.json("get", "alice", "--consistency", "local")["height"] >= 1
+
+    # Exit codes tell the outcomes apart, and each has its JSON.
+    assert lab.json("get", "nobody", code=NOT_FOUND)["error"] == "not found"
+    assert lab.command("get", "nobody").returncode == NOT_FOUND
+    assert lab.json("del", "nobody", code=NOT_FOUND)["error"] == "not found"
+    assert lab.json("cas", "alice", 0, "x", code=COMPARE_FAILED)["error"] == "compare failed"
+    assert lab.json("cas", "alice", 1, "555-0199")["revision"] == 2
+    assert lab.json("put", "", "x", code=REFUSED)["error"] == "bad request"
+    assert lab.json("put", "k" * 5000, "x", code=REFUSED)["error"] == "too large"
+    piped = lab.command("put", "piped", "-", input_text="from a pipe\n")
+    assert piped.returncode == 0
+    raw = lab.command("get", "piped", "--raw")
+    assert raw.stdout == "from a pipe\n"
+    scanned = lab.json("scan", "p")
+    assert [item["key"] for item in scanned["items"]] == ["piped"]
+
+    # What there is to see.
+    nodes = status(lab)
+    assert {each["role"] for each in nodes.values()} == {"leader", "follower"}
+    assert all(each["reachable"] and each["process"] == "running" for each in nodes.values())
+    table = lab.command("status").stdout
+    assert table.count("follower") == 4 and table.count("leader") == 1
+
+    shown = lab.json("chain", "show")
+    assert shown["blocks"][-1]["height"] == shown["head"]
+    for before, after in zip(shown["blocks"], shown["blocks"][1:], strict=False):
+        assert after["previous"] == before["hash"]
+    text = lab.command("chain", "show", "--last", 50).stdout
+    for word in ("HEIGHT", "HASH", "PREVIOUS", "NONCE", "put alice"):
+        assert word in text, text
+
+    verified = lab.json("chain", "verify")
+    assert verified["ok"] and len(verified["chains"]) == 5
+    assert {chain["problems"] == [] for chain in verified["chains"]} == {True}
+
+    history = tmp_path / "history"
+    exported = lab.json("chain", "export", history)
+    assert exported["height"] >= shown["head"]
+    assert lab.json("chain", "verify", "--history", history)["ok"]
+    octets = bytearray(history.read_bytes())
+    octets[len(octets) // 2] ^= 1
+    history.write_bytes(octets)
+    assert not lab.json("chain", "verify", "--history", history, code=7)["ok"]
+
+    def kv_is_the_same() -> bool:
+        kv = lab.json("kv")["nodes"]
+        return len(kv) == 5 and all(
+            {item["key"]: item["value"] for item in each["items"]}
+            == {"alice": "555-0199", "piped": "from a pipe\n"}
+            for each in kv
+        )
+
+    wait_until("all nodes show the same keys", kv_is_the_same)
+    assert "alice" in lab.command("kv").stdout
+    assert [each["items"] for each in lab.json("queue")["nodes"]] == [[]] * 5
+
+
+def test_killed_and_paused_nodes_come_back_by_heal(lab: Cluster) -> None:
+    before = pids(lab)
+    lab.json("fault", "node", 3)
+    lab.json("fault", "node", 4, "--pause")
+    lab.json("fault", "link", 1, 2, "--delay", "5ms")
+    faults = lab.json("fault", "list")
+    assert (faults["killed"], faults["paused"]) == ([3], [4])
+    assert {(each["from"], each["to"]) for each in faults["links"]} == {(1, 2), (2, 1)}
+    assert 3 not in pids(lab)
+    nodes = status(lab)
+    assert (nodes[3]["process"], nodes[4]["process"]) == ("stopped", "paused")
+    assert "error" in nodes[3] and "error" in nodes[4]
+    assert lab.json("put", "bob", "555-0199")["revision"]
+    assert lab.json("get", "bob")["value"] == "555-0199"
+
+    lab.json("fault", "heal")
+    faults = lab.json("fault", "list")
+    assert not (faults["links"] or faults["killed"] or faults["paused"])
+    after = pids(lab)
+    assert set(after) == {1, 2, 3, 4, 5} and after[3] != before[3] and after[4] == before[4]
+
+    def same_heads() -> bool:
+        return len({(each["height"], each["head"]) for each in status(lab).values()}) == 1
+
+    wait_until("all heads are equal", same_heads)
+
+
+def test_without_a_majority_commands_say_so_and_in_time(lab: Cluster) -> None:
+    assert lab.json("put", "k", "v")["revision"] == 1
+    for node in (1, 2, 3):
+        lab.json("fault", "node", node)
+    run = lab.json("get", "k", "--deadline", "1s", code=NO_QUORUM)
+    assert run["error"] == "no quorum"
+    write = lab.command("put", "k", "w", "--deadline", "1s")
+    assert write.returncode in (NO_QUORUM, UNKNOWN), write
+    assert re.search(r"no quorum|outcome unknown|timeout", write.stderr)
+    assert lab.command("status").returncode == NO_QUORUM
+    lab.json("fault", "heal")
+    assert lab.json("get", "k")["value"] in ("v", "w")
+
+
+def test_a_stopped_cluster_keeps_its_data_and_a_wiped_node_needs_rejoin(lab: Cluster) -> None:
+    lab.json("put", "k", "v")
+    assert lab.command("down").returncode == 0
+    assert not list(lab.data_dir.glob("*.pid")), "all of them ended, and no pid file is left"
+    assert lab.command("get", "k", "--deadline", "500ms").returncode in (NO_QUORUM, UNKNOWN, OTHER)
+    lab.node(2).wipe()
+    refused = lab.command("up")
+    assert refused.returncode == OTHER
+    assert "--rejoin 2" in refused.stderr
+    assert lab.json("get", "k")["value"] == "v", "the other four serve all the same"
+    run = lab.command("up", "--rejoin", 2)
+    assert run.returncode == 0, run.stderr
+
+    def serves() -> bool:
+        got = lab.command("get", "k", "--node", 2)
+        return (got.returncode, got.stdout) == (0, "v\n")
+
+    wait_until("node 2 serves once it has caught up", serves)
+
+
+def test_up_says_why_a_node_does_not_start(make_cluster: MakeCluster) -> None:
+    cluster = make_cluster()
+    taken = socket.create_server(("127.0.0.1", cluster.node(2).client_port))
+    try:
+        run = cluster.command("up")
+        assert run.returncode == OTHER, run
+        assert "node 2" in run.stderr
+        assert str(cluster.node(2).client_port) in run.stderr, "the end of its log is shown"
+    finally:
+        taken.close()
+        cluster.command("down")
+        kill_leftovers(cluster)
+
+
+def test_an_unreachable_cluster_and_wrong_words_are_told_from_each_other(
+    make_cluster: MakeCluster,
+) -> None:
+    cluster = make_cluster()
+    run = cluster.command("put", "k", "v", "--deadline", "300ms")
+    assert run.returncode in (NO_QUORUM, UNKNOWN, OTHER), run
+    assert run.stderr
+    status_run = cluster.command("status", "-o", "json")
+    assert status_run.returncode == NO_QUORUM
+    assert [each["reachable"] for each in json.loads(status_run.stdout)["nodes"]] == [False] * 3
+    for wrong in (["colour"], ["get"], ["get", "k", "--consistency", "soon"], ["put", "k"]):
+        assert cluster.command(*wrong).returncode == USAGE, wrong
+
+
+def test_bench_reports_percentiles_as_text_and_json(cluster: Cluster) -> None:
+    short = ("--duration", "500ms", "--warm-up", "100ms")
+    for arguments in (("--outstanding", 8), ("--rate", 200), ("--workload", "get")):
+        result = json.dumps(cluster.json("bench", *arguments, *short))
+        for word in ("p50", "p99"):
+            assert word in result, result
+    text = cluster.command("bench", *short).stdout
+    assert "P99" in text

@@ -1,0 +1,60 @@
+"""The HTTP door of each node."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from cluster import Cluster
+
+
+def test_each_path_answers_what_it_is_for(cluster: Cluster) -> None:
+    assert cluster.client().put(b"k", b"v").ok
+    cluster.wait_same_heads()
+    for node in cluster.nodes:
+        assert node.http("/livez") == (200, "ok\n")
+        assert node.http("/readyz") == (200, "ok\n")
+        code, body = node.http("/status")
+        status = json.loads(body)
+        assert (code, status["node"], status["keys"], status["ready"]) == (200, node.id, 1, True)
+        assert node.http("/nothing")[0] == 404
+
+
+def test_metrics_are_prometheus_text_and_count(cluster: Cluster) -> None:
+    node = cluster.leader()
+    client = node.client()
+    for number in range(10):
+        assert client.put(b"k", str(number).encode()).ok
+        assert client.get(b"k").ok
+    code, body = node.http("/metrics")
+    assert code == 200
+    names = set()
+    for line in body.splitlines():
+        if line.startswith("# TYPE "):
+            names.add(line.split()[2])
+            assert line.split()[3] in ("counter", "gauge", "histogram")
+        elif not line.startswith("#"):
+            match = re.fullmatch(r"(paxledger_\w+)(\{[^}]*\})? (\S+)", line)
+            assert match, line
+            float(match[3])
+            family = re.sub(r"_(bucket|sum|count)$", "", match[1])
+            assert match[1] in names or family in names, f"{match[1]} has no TYPE"
+    assert node.metric("commands_total") >= 11
+    assert node.metric("reads_total", consistency="linearizable") >= 10
+    assert node.metric("replies_total", outcome="ok") >= 21
+    assert node.metric("role", role="leader") == 1
+    assert node.metric("log_sync_seconds_count") >= 10
+    assert node.metric("height") == node.status()["height"]
+
+
+def test_readyz_says_503_and_why_without_a_majority(cluster: Cluster) -> None:
+    alone = cluster.node(2)
+    cluster.kill(cluster.others(alone))
+    alone.wait_status("is not ready", lambda status: not status["ready"])
+    code, text = alone.http("/readyz")
+    assert (code, "quorum" in text or "leader" in text) == (503, True), text
+    assert alone.http("/livez") == (200, "ok\n"), "it lives, all the same"
+    for node in cluster.others(alone):
+        node.start()
+    cluster.wait_serving()
+    assert alone.http("/readyz") == (200, "ok\n")
