@@ -29,7 +29,7 @@ class Context {
   static Result<Context> create(int io_threads = 1);
 
   // A socket with these bounds, IMMEDIATE, LINGER 0, reconnection after 20 … 500 ms and
-  // heartbeats against half-open connections. Of kind router, ROUTER_MANDATORY is set: sending to
+  // keepalive against half-open connections. Of kind router, ROUTER_MANDATORY is set: sending to
   // a connection that is gone is an error and not a silent drop. Errors: io.
   Result<zmq::socket_t> open(zmq::socket_type kind, const SocketBounds& bounds);
 

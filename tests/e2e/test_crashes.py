@@ -179,6 +179,25 @@ def test_a_paused_leader_serves_no_stale_read_when_it_wakes_up(cluster: Cluster)
     check_kept(cluster, load.promise)
 
 
+def test_a_node_that_was_paused_for_long_under_load_goes_on_when_it_is_continued(
+    cluster: Cluster,
+) -> None:
+    """Longer than every timeout of a connection, so that all of them have run out meanwhile."""
+    node = cluster.others(cluster.leader())[0]
+    with Load(cluster, 2, through=cluster.others(node)) as load:
+        load.wait_progress(100)
+        node.pause()
+        since = time.monotonic()
+        wait_until("13 s of load", lambda: time.monotonic() - since > 13, 30)
+        load.wait_progress(100)
+        node.resume()
+        head = cluster.leader(cluster.others(node)).status()["height"]
+        node.wait_status("caught up", lambda status: status["height"] >= head, 30)
+        load.wait_progress(100)
+    assert node.running
+    check_kept(cluster, load.promise)
+
+
 def test_a_follower_that_missed_much_catches_up(cluster: Cluster) -> None:
     follower = cluster.others(cluster.leader())[0]
     follower.kill()
