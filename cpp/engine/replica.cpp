@@ -212,7 +212,13 @@ void Replica::Impl::settle() {
   propose_queued();
   drive_reads();
   apply_decided();  // a cluster of one decides as soon as its log is durable
-  for (const auto& read : reads_.take_ready(applied_slot())) answer_read(read);
+  for (auto& read : reads_.take_ready(applied_slot())) {
+    if (is_disputed(now_)) {
+      refuse_read({std::move(read), {}, 0}, ErrorCode::repairing, repair_reason(now_));
+    } else {
+      answer_read(read);
+    }
+  }
 }
 
 Instant Replica::Impl::next_deadline() const {
@@ -232,8 +238,8 @@ Status Replica::Impl::status(Instant now) const {
   status.decided = std::max(applied_slot(), learner_.highest());
   status.head = applied_.head();
   status.abstaining = is_abstaining();
-  status.repairing = is_repairing() || halted_;
-  status.repair_reason = repair_reason();
+  status.repairing = is_repairing() || is_disputed(now) || halted_;
+  status.repair_reason = repair_reason(now);
   status.hears_quorum = election_.hears_quorum(now, !is_abstaining());
   status.revision = applied_.store().revision();
   status.keys = applied_.store().key_count();

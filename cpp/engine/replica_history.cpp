@@ -53,12 +53,22 @@ void Replica::Impl::compare_head(NodeId from, const paxos::Head& head) {
   if (!own) return;
   if (*own == head.hash) {
     conflicts_.erase(from);
+    agreeing_.insert(from);
   } else {
     note_conflict(from, head.height);
   }
 }
 
+bool Replica::Impl::is_disputed(Instant now) const {
+  if (conflicts_.empty()) return false;
+  const auto confirming = std::count_if(agreeing_.begin(), agreeing_.end(), [&](NodeId node) {
+    return election_.hears(node, now);
+  });
+  return static_cast<std::size_t>(confirming) + 1 < membership_.quorum_size();
+}
+
 void Replica::Impl::note_conflict(NodeId from, Height height) {
+  agreeing_.erase(from);
   if (conflicts_.emplace(from, height).second) {
     notice(Notice::Level::error, "node " + std::to_string(from.value()) +
                                      " has another block at height " +
@@ -132,8 +142,12 @@ void Replica::Impl::on(NodeId from, const paxos::Blocks& message) {
 
 // --- abstaining and rejoining ----------------------------------------------------------------
 
-std::string Replica::Impl::repair_reason() const {
+std::string Replica::Impl::repair_reason(Instant now) const {
   if (halted_) return damage_;
+  if (!is_repairing() && is_disputed(now)) {
+    return "another node has another history than this one, and no majority is heard that confirms "
+           "either; serves no reads until one is";
+  }
   if (!is_repairing()) return {};
   std::string reason = damage_;
   if (!reason.empty()) reason += "; ";

@@ -115,7 +115,10 @@ class Replica::Impl {
   [[nodiscard]] bool rejoining() const {
     return rejoin_ && rejoin_->phase() != Rejoin::Phase::bounded;
   }
-  [[nodiscard]] std::string repair_reason() const;
+  // Some peer has another history, and not enough others are heard that confirm this one. Nobody
+  // can tell then which is the right one, so nobody serves reads.
+  [[nodiscard]] bool is_disputed(Instant now) const;
+  [[nodiscard]] std::string repair_reason(Instant now) const;
 
   // --- requests (replica_requests.cpp) ---
   void admit(Origin origin, SharedBytes command, Instant expires, std::uint8_t hops);
@@ -183,6 +186,7 @@ class Replica::Impl {
   bool was_repairing_ = false;
   std::string damage_;
   std::map<NodeId, Height> conflicts_;  // peers whose chain differs from ours, and where seen
+  std::set<NodeId> agreeing_;           // peers whose chain was ours when it was last compared
   bool halted_ = false;                 // diverged: nothing is done any more
   std::set<NodeId> implausible_;        // peers that sent what no correct node sends
 

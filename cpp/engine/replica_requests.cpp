@@ -155,8 +155,8 @@ void Replica::Impl::take(ReadsRequested& input) {
     const Instant expires = expiry(read.deadline);
     Reader reader{std::move(read), expires, 0};
     const auto& wanted = std::get<ClientRead>(reader.who);
-    if (is_repairing()) {
-      refuse_read(reader, ErrorCode::repairing, repair_reason());
+    if (is_repairing() || is_disputed(now_)) {
+      refuse_read(reader, ErrorCode::repairing, repair_reason(now_));
     } else if (wanted.consistency == ReadConsistency::local) {
       answer_read(wanted);
     } else if (reads_.is_full()) {

@@ -274,6 +274,33 @@ def test_a_consistently_forged_chain_is_noticed_and_never_read(cluster: Cluster)
     assert any(b"555-6666" in file.read_bytes() for file in set_aside(node))
 
 
+def test_two_of_three_with_different_histories_serve_no_reads(cluster: Cluster) -> None:
+    """Nobody can tell which one is forged until the third node is back."""
+    client = cluster.client()
+    assert client.put(b"alice", b"555-0100").ok
+    promise = fill(cluster)
+    promise.values[b"alice"] = b"555-0100"
+    leader = cluster.leader()
+    forged, third = cluster.others(leader)
+    assert forged.stop() == 0
+    assert forge(forged.directory, forged_command) > 0
+    assert third.stop() == 0
+    forged.start()
+
+    for node in (leader, forged):
+        node.wait_status("the dispute is seen", lambda status: bool(status["repairing"]), 20)
+        code, text = node.http("/readyz")
+        assert code == 503 and "another history" in text, (code, text)
+        reader = node.client()
+        for read in (reader.get(b"alice", deadline=0.5), reader.get(b"alice", LOCAL, deadline=0.5)):
+            assert read.code != OK, f"a read of a disputed history: {read}"
+
+    third.start()
+    cluster.wait_serving()
+    check_kept(cluster, promise)
+    assert set_aside(forged), "the forged blocks are set aside"
+
+
 def test_the_chain_of_another_cluster_of_the_same_name_is_noticed(
     make_cluster: MakeCluster,
 ) -> None:
