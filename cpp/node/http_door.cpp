@@ -9,7 +9,9 @@
 namespace paxledger::node {
 namespace {
 
-constexpr std::size_t kWorkers = 2;
+// A connection that says nothing holds a worker for as long as the read timeout.
+constexpr std::size_t kWorkers = 4;
+constexpr int kTimeoutSeconds = 1;
 constexpr const char* kText = "text/plain; charset=utf-8";
 constexpr const char* kJson = "application/json";
 constexpr const char* kMetrics = "text/plain; version=0.0.4; charset=utf-8";
@@ -26,8 +28,8 @@ class HttpDoor::Server {
   explicit Server(Ask ask) : ask_(std::move(ask)) {
     http_.new_task_queue = [] { return new httplib::ThreadPool(kWorkers); };
     http_.set_keep_alive_max_count(1);
-    http_.set_read_timeout(2);
-    http_.set_write_timeout(2);
+    http_.set_read_timeout(kTimeoutSeconds);
+    http_.set_write_timeout(kTimeoutSeconds);
     http_.set_payload_max_length(4096);
     // The default sets SO_REUSEPORT, by which two processes could share the port unnoticed.
     http_.set_socket_options([](socket_t socket) {
