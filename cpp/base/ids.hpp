@@ -28,8 +28,12 @@ using Slot = StrongId<struct SlotTag, std::uint64_t>;
 // Position of a block in the chain. Block n is what was decided at slot n; height 0 is genesis.
 using Height = StrongId<struct HeightTag, std::uint64_t>;
 
-constexpr Height height_of(Slot slot) { return Height(slot.value()); }
-constexpr Slot slot_of(Height height) { return Slot(height.value()); }
+constexpr Height height_of(Slot slot) {
+  return Height(slot.value());
+}
+constexpr Slot slot_of(Height height) {
+  return Slot(height.value());
+}
 
 // The major part of a ballot. Round 0 is "never promised".
 using Round = StrongId<struct RoundTag, std::uint64_t>;

@@ -4,7 +4,9 @@
 
 namespace paxledger::engine {
 
-AppliedState::AppliedState(ClusterId cluster) : chain_(cluster) { recent_.push_back(chain_.hash()); }
+AppliedState::AppliedState(ClusterId cluster) : chain_(cluster) {
+  recent_.push_back(chain_.hash());
+}
 
 AppliedState::Applied AppliedState::apply_batch(const Batch& batch) {
   Applied applied;

@@ -30,8 +30,7 @@ class CatchUp {
 
   // Whether somebody is ahead and nothing moved for a while (`urgent`: at once): the peer to fetch
   // from. The caller sends FetchBlocks.
-  std::optional<NodeId> pick(const paxos::Election& election, Height own, Instant now,
-                             bool urgent);
+  std::optional<NodeId> pick(const paxos::Election& election, Height own, Instant now, bool urgent);
   // Blocks came from `from`; the fetch is over if it was asked there.
   void on_blocks(NodeId from) {
     if (fetch_ && fetch_->peer == from) fetch_.reset();

@@ -75,8 +75,7 @@ struct BlocksLoaded {
   std::vector<SharedBytes> blocks;
 };
 
-using Input =
-    std::variant<Received, Proposed, ReadsRequested, Persisted, TimerFired, BlocksLoaded>;
+using Input = std::variant<Received, Proposed, ReadsRequested, Persisted, TimerFired, BlocksLoaded>;
 
 // --- outputs --------------------------------------------------------------------------------
 
@@ -92,8 +91,8 @@ struct Persist {
 struct Reply {
   RequestKey request;
   std::variant<kv::CommandResult, kv::ScanPage> what;
-  Height height;         // the replica's height when it answered
-  std::string message;   // for people, where something went wrong
+  Height height;        // the replica's height when it answered
+  std::string message;  // for people, where something went wrong
 };
 
 // Read blocks of `first` and above from the block files, about `bytes_max` octets, for a peer.
@@ -113,7 +112,7 @@ struct Notice {
 struct Output {
   std::vector<paxos::Envelope> send_now;  // promises nothing durable
   Persist persist;
-  std::vector<ledger::Block> decided;     // in height order; to be appended to the block files
+  std::vector<ledger::Block> decided;  // in height order; to be appended to the block files
   std::vector<Reply> replies;
   std::vector<LoadBlocks> loads;
   std::vector<Notice> notices;

@@ -93,8 +93,7 @@ struct Judge {
 
 }  // namespace
 
-bool is_plausible(const paxos::Message& message, NodeId from,
-                  const paxos::Membership& membership) {
+bool is_plausible(const paxos::Message& message, NodeId from, const paxos::Membership& membership) {
   return std::visit(Judge{from, membership}, message);
 }
 

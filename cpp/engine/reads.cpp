@@ -32,8 +32,7 @@ Reads::Round& Reads::begin_question(NodeId asked, Instant now) {
 }
 
 bool Reads::on_ack(std::uint64_t id, NodeId from, Generation generation,
-                   const paxos::Membership& membership,
-                   const paxos::GenerationTable& generations) {
+                   const paxos::Membership& membership, const paxos::GenerationTable& generations) {
   if (!round_ || !round_->is_probe || round_->id != id) return false;
   round_->votes.add(from, generation);
   return round_->votes.is_quorum(membership, generations);

@@ -48,7 +48,7 @@ class Reads {
     std::uint64_t id = 0;
     bool is_probe = false;  // by this node as leader; else a question to `asked`
     NodeId asked;
-    Slot index;             // probe: what was decided when it began
+    Slot index;  // probe: what was decided when it began
     Instant sent_at;
     paxos::Votes votes;
     std::vector<Reader> readers;

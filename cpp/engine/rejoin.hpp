@@ -26,14 +26,14 @@ namespace paxledger::engine {
 //   announcing  I am generation g now; how far may my forgotten votes reach?
 //   bounded     the bounds are known; abstain until everything up to them is applied
 //
-// Answers are votes: one whose sender has lost its own log since does not count. The caller learns the
-// generations of an answer before it hands it over.
+// Answers are votes: one whose sender has lost its own log since does not count. The caller learns
+// the generations of an answer before it hands it over.
 class Rejoin {
  public:
   enum class Phase { asking, announcing, bounded };
 
-  // `life` is drawn anew for every life of the replica: an answer that an earlier life asked for may
-  // be from before votes that the node has forgotten since.
+  // `life` is drawn anew for every life of the replica: an answer that an earlier life asked for
+  // may be from before votes that the node has forgotten since.
   Rejoin(const paxos::Membership& membership, std::uint64_t life)
       : voters_(membership.voters().size()), quorum_(membership.quorum_size()), life_(life) {}
 

@@ -18,9 +18,12 @@ Seed derive(Seed seed, std::uint64_t purpose) {
 
 std::string_view to_string(Role role) {
   switch (role) {
-    case Role::follower: return "follower";
-    case Role::candidate: return "candidate";
-    case Role::leader: return "leader";
+    case Role::follower:
+      return "follower";
+    case Role::candidate:
+      return "candidate";
+    case Role::leader:
+      return "leader";
   }
   return "unknown";
 }
@@ -36,14 +39,24 @@ Replica::~Replica() = default;
 void Replica::step(Input input, Instant now, Output& out) {
   impl_->step(std::move(input), now, out);
 }
-Instant Replica::next_deadline() const { return impl_->next_deadline(); }
-Status Replica::status(Instant now) const { return impl_->status(now); }
+Instant Replica::next_deadline() const {
+  return impl_->next_deadline();
+}
+Status Replica::status(Instant now) const {
+  return impl_->status(now);
+}
 std::vector<QueuedItem> Replica::queue(std::size_t count_max) const {
   return impl_->queue(count_max);
 }
-const AppliedState& Replica::applied() const { return impl_->applied(); }
-paxos::DurableState Replica::durable() const { return impl_->durable(); }
-void Replica::check_invariants() const { impl_->check_invariants(); }
+const AppliedState& Replica::applied() const {
+  return impl_->applied();
+}
+paxos::DurableState Replica::durable() const {
+  return impl_->durable();
+}
+void Replica::check_invariants() const {
+  impl_->check_invariants();
+}
 
 Replica::Impl::Impl(paxos::Membership membership, Settings settings, Recovered recovered, Seed seed,
                     Instant now)
@@ -286,8 +299,7 @@ void Replica::Impl::check_invariants() const {
     invariant(leader_->ballot() == acceptor_.promised(),
               "a leader has promised its own ballot and nothing above");
     invariant(leader_->ballot().node == settings_.self, "a leader uses its own ballot");
-    invariant(leader_->next_slot().value() ==
-                  applied_slot().value() + 1 + leader_->window().size(),
+    invariant(leader_->next_slot().value() == applied_slot().value() + 1 + leader_->window().size(),
               "the window reaches from the applied slot to the next one");
     invariant(!is_abstaining(), "an abstaining node does not lead");
     invariant(inherited_.empty() || inherited_.begin()->first >= leader_->next_slot(),

@@ -33,8 +33,8 @@ namespace paxledger::engine {
 struct Recovered {
   explicit Recovered(ClusterId cluster) : applied(cluster) {}
 
-  AppliedState applied;           // from the blocks
-  paxos::DurableState durable;    // from the log
+  AppliedState applied;         // from the blocks
+  paxos::DurableState durable;  // from the log
   // The log holds every acceptance above this slot; what it held below was trimmed.
   Slot log_complete_above;
   // Nonempty: blocks or log were damaged. The text says file, offset and height. The node repairs.

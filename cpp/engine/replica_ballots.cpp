@@ -42,8 +42,9 @@ void Replica::Impl::on(NodeId from, const paxos::Heartbeat& heartbeat) {
   }
 }
 
-// A peer abstains up to a slot at which somebody once accepted a value that was never decided. It has
-// everything that there is, but in an idle cluster that slot would never come: a no-op moves on.
+// A peer abstains up to a slot at which somebody once accepted a value that was never decided. It
+// has everything that there is, but in an idle cluster that slot would never come: a no-op moves
+// on.
 void Replica::Impl::help_to_rejoin(const paxos::Heartbeat& heartbeat) {
   if (!leader_ || !leader_->window().empty() || leader_->next_slot() <= barrier_) return;
   if (heartbeat.abstaining && heartbeat.decided == applied_slot()) {
@@ -56,8 +57,8 @@ void Replica::Impl::help_to_rejoin(const paxos::Heartbeat& heartbeat) {
 void Replica::Impl::watch_election() {
   if (leader_) return;
   if (candidate_) {
-    // Where every disk is slow a candidacy takes long, and one that is always given up too early never
-    // comes to an end. So each one that failed gives the next one more time.
+    // Where every disk is slow a candidacy takes long, and one that is always given up too early
+    // never comes to an end. So each one that failed gives the next one more time.
     const Duration patience =
         settings_.timing.election_timeout * (1 << std::min(failed_candidacies_, 4));
     if (now_ - candidate_->progressed_at >= patience) {
@@ -67,8 +68,8 @@ void Replica::Impl::watch_election() {
     }
     return;
   }
-  if (auto pre_vote = election_.on_timer(now_, acceptor_.promised(),
-                                          !is_abstaining() && disk_keeps_up())) {
+  if (auto pre_vote =
+          election_.on_timer(now_, acceptor_.promised(), !is_abstaining() && disk_keeps_up())) {
     send_to_peers(*pre_vote);
     if (election_.pre_vote_won()) campaign();
   }
@@ -128,8 +129,8 @@ void Replica::Impl::follow(NodeId leader, Ballot ballot) {
   if (last_leader_ == leader) return;
   last_leader_ = leader;
   ++leader_changes_;
-  notice(Notice::Level::info, "follows node " + std::to_string(leader.value()) + " with ballot " +
-                                  to_string(ballot));
+  notice(Notice::Level::info,
+         "follows node " + std::to_string(leader.value()) + " with ballot " + to_string(ballot));
   reads_.abandon_round();
   ask_again_at_ = now_;
   forward_due(now_);
@@ -138,8 +139,7 @@ void Replica::Impl::follow(NodeId leader, Ballot ballot) {
 // --- phase 1 ---------------------------------------------------------------------------------
 
 paxos::Promise Replica::Impl::promise_report(Ballot ballot, Slot first) const {
-  paxos::Promise promise =
-      acceptor_.report(ballot, first, settings_.limits.catch_up_bytes);
+  paxos::Promise promise = acceptor_.report(ballot, first, settings_.limits.catch_up_bytes);
   promise.decided = applied_slot();
   promise.generations = generations_.entries();
   return promise;
@@ -301,8 +301,8 @@ void Replica::Impl::on(NodeId from, const paxos::Nack& message) {
 void Replica::Impl::resend_accepts() {
   const Instant before = now_ - settings_.timing.resend_interval;
   for (const NodeId peer : peers_) {
-    for (const Slot slot : leader_->unanswered(peer, before, settings_.limits.catch_up_bytes,
-                                               generations_)) {
+    for (const Slot slot :
+         leader_->unanswered(peer, before, settings_.limits.catch_up_bytes, generations_)) {
       send(peer, paxos::Accept{leader_->ballot(), slot, leader_->window().at(slot).value,
                                applied_slot()});
     }

@@ -61,9 +61,8 @@ void Replica::Impl::compare_head(NodeId from, const paxos::Head& head) {
 
 bool Replica::Impl::is_disputed(Instant now) const {
   if (conflicts_.empty()) return false;
-  const auto confirming = std::count_if(agreeing_.begin(), agreeing_.end(), [&](NodeId node) {
-    return election_.hears(node, now);
-  });
+  const auto confirming = std::count_if(agreeing_.begin(), agreeing_.end(),
+                                        [&](NodeId node) { return election_.hears(node, now); });
   return static_cast<std::size_t>(confirming) + 1 < membership_.quorum_size();
 }
 
@@ -121,16 +120,15 @@ void Replica::Impl::on(NodeId from, const paxos::Blocks& message) {
     auto block = ledger::decode_block(octets);
     if (!block) {
       notice(Notice::Level::error, "refused block " + std::to_string(at.value()) + " from node " +
-                                       std::to_string(from.value()) + ": " +
-                                       block.error().message);
+                                       std::to_string(from.value()) + ": " + block.error().message);
       return;
     }
     // Rule 9: what comes from a peer must link to the head that this node knows.
     auto applied = applied_.apply_block(*block);
     if (!applied) {
       notice(Notice::Level::error, "block " + std::to_string(at.value()) + " from node " +
-                                       std::to_string(from.value()) + " does not link: " +
-                                       applied.error().message);
+                                       std::to_string(from.value()) +
+                                       " does not link: " + applied.error().message);
       note_conflict(from, at);
       return;
     }
@@ -152,10 +150,9 @@ std::string Replica::Impl::repair_reason(Instant now) const {
   std::string reason = damage_;
   if (!reason.empty()) reason += "; ";
   if (rejoining()) {
-    reason += rejoin_->possible()
-                  ? "the log was lost: asks " + std::to_string(rejoin_->needed()) +
-                        " peers how far its forgotten votes may reach"
-                  : "the log was lost, and there is no peer to learn from";
+    reason += rejoin_->possible() ? "the log was lost: asks " + std::to_string(rejoin_->needed()) +
+                                        " peers how far its forgotten votes may reach"
+                                  : "the log was lost, and there is no peer to learn from";
     return reason;
   }
   reason += is_abstaining() ? "does not vote or serve reads" : "serves no reads";

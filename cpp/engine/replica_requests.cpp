@@ -112,7 +112,8 @@ void Replica::Impl::on(NodeId from, const paxos::ForwardReply& message) {
   }
   kv::CommandResult result{message.code, message.revision, message.value};
   // Another copy may have been applied before the session ended.
-  if (message.code == ErrorCode::session_expired && !definite) result = {ErrorCode::timeout, {}, {}};
+  if (message.code == ErrorCode::session_expired && !definite)
+    result = {ErrorCode::timeout, {}, {}};
   if (result.code == ErrorCode::timeout || had_no_effect(result.code)) {
     answer(requests_.take(message.id)->origin, result, {});
     return;
@@ -140,8 +141,7 @@ void Replica::Impl::propose_queued() {
 void Replica::Impl::answer(const Origin& origin, const kv::CommandResult& result,
                            std::string message) {
   if (const auto* remote = std::get_if<RemoteOrigin>(&origin)) {
-    send(remote->node,
-         paxos::ForwardReply{remote->id, result.code, result.revision, result.value});
+    send(remote->node, paxos::ForwardReply{remote->id, result.code, result.revision, result.value});
     return;
   }
   out_->replies.push_back(
@@ -189,8 +189,7 @@ void Replica::Impl::refuse_read(const Reader& reader, ErrorCode code, std::strin
     return;
   }
   out_->replies.push_back({std::get<ClientRead>(reader.who).request,
-                           kv::CommandResult{code, {}, {}}, applied_.height(),
-                           std::move(message)});
+                           kv::CommandResult{code, {}, {}}, applied_.height(), std::move(message)});
 }
 
 void Replica::Impl::drive_reads() {
@@ -263,8 +262,8 @@ void Replica::Impl::on(NodeId from, const paxos::ReadProbe& message) {
   if (is_news) {
     // A node that caught up by blocks alone may not have promised the leader's ballot yet.
     persist(paxos::PromiseRecord{message.ballot});
-    send_once_durable(
-        from, paxos::ReadProbeAck{message.ballot, message.probe, generations_.entries()});
+    send_once_durable(from,
+                      paxos::ReadProbeAck{message.ballot, message.probe, generations_.entries()});
     return;
   }
   send(from, paxos::ReadProbeAck{message.ballot, message.probe, generations_.entries()});
@@ -286,8 +285,7 @@ void Replica::Impl::expire() {
   const Instant until = now_ + settings_.timing.heartbeat_interval / 2;
   for (const auto& request : requests_.take_expired(until)) {
     const bool exposed = request.is_exposed();
-    answer(request.origin,
-           {exposed ? ErrorCode::timeout : ErrorCode::no_quorum, {}, {}},
+    answer(request.origin, {exposed ? ErrorCode::timeout : ErrorCode::no_quorum, {}, {}},
            exposed ? "the command was sent to the log, but no decision came back in time"
                    : "no leader could be reached in time");
   }

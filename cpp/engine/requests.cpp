@@ -164,16 +164,24 @@ void Requests::describe(std::vector<QueuedItem>& items, std::size_t count_max) c
     if (items.size() >= count_max) return;
     QueuedItem item;
     switch (request.stage) {
-      case Stage::waiting: item.stage = QueuedItem::Stage::waiting; break;
-      case Stage::forwarded: item.stage = QueuedItem::Stage::forwarded; break;
-      case Stage::queued: item.stage = QueuedItem::Stage::queued; break;
-      case Stage::proposed: item.stage = QueuedItem::Stage::in_flight; break;
+      case Stage::waiting:
+        item.stage = QueuedItem::Stage::waiting;
+        break;
+      case Stage::forwarded:
+        item.stage = QueuedItem::Stage::forwarded;
+        break;
+      case Stage::queued:
+        item.stage = QueuedItem::Stage::queued;
+        break;
+      case Stage::proposed:
+        item.stage = QueuedItem::Stage::in_flight;
+        break;
     }
     item.session = request.key.session;
     item.sequence = request.key.sequence;
     if (const auto command = kv::parse_command(request.command.view())) {
-      item.what = std::string(kv::to_string(command->kind)) + " " + printable(command->key) +
-                  " (" + std::to_string(command->value.size()) + " octets)";
+      item.what = std::string(kv::to_string(command->kind)) + " " + printable(command->key) + " (" +
+                  std::to_string(command->value.size()) + " octets)";
     }
     items.push_back(std::move(item));
   }

@@ -53,7 +53,8 @@ struct CommandKey {
 //  1. Of all requests with one CommandKey at most one stands in the queue.
 //  2. is_exposed() holds once a copy of the command may reach the log: from then on silence means
 //     "outcome unknown", before it means "no effect".
-//  3. size() <= pending_requests_max, and the commands weigh at most pending_bytes_max + one command.
+//  3. size() <= pending_requests_max, and the commands weigh at most pending_bytes_max + one
+//  command.
 class Requests {
  public:
   enum class Stage : std::uint8_t { waiting, forwarded, queued, proposed };

@@ -22,13 +22,13 @@ struct Timing {
 struct Limits {
   std::size_t batch_bytes_max = std::size_t{1} << 20;  // a batch holds more only for one command
   std::size_t batch_commands_max = 2048;
-  std::size_t window_slots = 64;                        // slots in flight
+  std::size_t window_slots = 64;  // slots in flight
   std::size_t window_bytes = std::size_t{16} << 20;
-  std::size_t queue_commands_max = 16'384;              // waiting to be proposed
+  std::size_t queue_commands_max = 16'384;  // waiting to be proposed
   std::size_t queue_bytes_max = std::size_t{64} << 20;
-  std::size_t pending_requests_max = 32'768;            // of clients and forwarding peers
+  std::size_t pending_requests_max = 32'768;               // of clients and forwarding peers
   std::size_t pending_bytes_max = std::size_t{256} << 20;  // of the commands among them
-  std::size_t catch_up_bytes = std::size_t{1} << 20;    // per Blocks message
+  std::size_t catch_up_bytes = std::size_t{1} << 20;       // per Blocks message
 };
 
 struct Settings {

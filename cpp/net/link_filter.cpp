@@ -1,6 +1,7 @@
 #include "net/link_filter.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace paxledger::net {
@@ -15,7 +16,7 @@ constexpr Duration kReorderWithin = std::chrono::milliseconds(10);
 
 std::uint32_t parts_per_million(double probability) {
   if (!(probability > 0)) return 0;
-  return static_cast<std::uint32_t>(std::min(probability, 1.0) * kMillion + 0.5);
+  return static_cast<std::uint32_t>(std::lround(std::min(probability, 1.0) * kMillion));
 }
 
 void LinkFilter::set(NodeId peer, const LinkFault& fault) {
@@ -73,7 +74,7 @@ void LinkFilter::offer(OutgoingPacket packet, Instant now, std::vector<OutgoingP
       due = std::max(due, last);
       last = due;
     }
-    OutgoingPacket leaving = copy == copies ? std::move(packet) : packet;
+    OutgoingPacket leaving = packet;  // a copy: nobody asks for speed on a faulty link
     if (due <= now) {
       ready.push_back(std::move(leaving));
     } else {

@@ -244,6 +244,7 @@ std::filesystem::path Configuration::node_directory(NodeId id) const {
 
 std::vector<NodeId> Configuration::node_ids() const {
   std::vector<NodeId> ids;
+  ids.reserve(nodes.size());
   for (const NodeEntry& entry : nodes) ids.push_back(entry.id);
   return ids;
 }

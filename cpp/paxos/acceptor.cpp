@@ -38,8 +38,8 @@ Promise Acceptor::report(Ballot ballot, Slot first, std::size_t bytes_max,
   promise.complete = true;
   std::size_t bytes = 0;
   for (auto next = accepted_.lower_bound(first); next != accepted_.end(); ++next) {
-    if (!promise.accepted.empty() && (bytes + next->second.value.size() > bytes_max ||
-                                      promise.accepted.size() >= values_max)) {
+    if (!promise.accepted.empty() &&
+        (bytes + next->second.value.size() > bytes_max || promise.accepted.size() >= values_max)) {
       promise.complete = false;
       break;
     }

@@ -54,7 +54,9 @@ void Election::on_leader_gone(Instant now) {
                timing_.heartbeat_interval + timing_.election_timeout / 2);
 }
 
-void Election::on_round(Round round) { highest_round_ = std::max(highest_round_, round); }
+void Election::on_round(Round round) {
+  highest_round_ = std::max(highest_round_, round);
+}
 
 bool Election::hears(NodeId node, Instant now) const {
   const auto peer = peers_.find(node);

@@ -38,13 +38,13 @@ struct Head {
 
 // Sent by every node to every other one, each heartbeat interval.
 struct Heartbeat {
-  Ballot promised;         // the sender's promised ballot
-  bool leading = false;    // the sender leads with ballot `promised` and hears a majority
+  Ballot promised;            // the sender's promised ballot
+  bool leading = false;       // the sender leads with ballot `promised` and hears a majority
   bool hears_leader = false;  // the sender hears a healthy leader (or is it)
-  NodeId leader;           // that leader, or kNobody
-  bool abstaining = false; // the sender does not vote at present
-  Slot decided;            // the sender knows all slots up to here to be decided
-  Head head;               // the sender's newest applied block
+  NodeId leader;              // that leader, or kNobody
+  bool abstaining = false;    // the sender does not vote at present
+  Slot decided;               // the sender knows all slots up to here to be decided
+  Head head;                  // the sender's newest applied block
 };
 
 // May I run for leader? Asked before a ballot is spent (Raft thesis §9.6, pre-vote). Promises
@@ -104,8 +104,8 @@ struct Nack {
 // a refusal ("overloaded", "no quorum") speaks for the copy that it answers. TCP repeats nothing,
 // but an injected `duplicate` fault does, and then the other copy may still be run.
 struct Forward {
-  std::uint64_t id = 0;     // the sender's name for this request
-  std::uint8_t hops = 0;    // how often it was passed on already; at most 2
+  std::uint64_t id = 0;         // the sender's name for this request
+  std::uint8_t hops = 0;        // how often it was passed on already; at most 2
   std::uint32_t budget_ms = 0;  // time left until the requester gives up
   SharedBytes command;
 };
@@ -159,15 +159,15 @@ struct RejoinRequest {
 struct RejoinReply {
   Generation generation;  // of the asker, as known to the sender, durably
   Ballot promised;
-  Slot highest_slot;      // the highest slot that the sender has accepted, proposed or applied
+  Slot highest_slot;        // the highest slot that the sender has accepted, proposed or applied
   std::uint64_t life = 0;   // as asked: an answer to an earlier life says too little
-  Generations generations;  // as in a vote: the answer is void if the sender lost its log since, and
-                            // what the asker knew of others before it lost its own is in them
+  Generations generations;  // as in a vote: the answer is void if the sender lost its log since,
+                            // and what the asker knew of others before it lost its own is in them
 };
 
 using Message =
-    std::variant<Heartbeat, PreVote, PreVoteReply, Prepare, Promise, Accept, Accepted, Nack, Forward,
-                 ForwardReply, ReadIndexRequest, ReadIndexReply, ReadProbe, ReadProbeAck,
+    std::variant<Heartbeat, PreVote, PreVoteReply, Prepare, Promise, Accept, Accepted, Nack,
+                 Forward, ForwardReply, ReadIndexRequest, ReadIndexReply, ReadProbe, ReadProbeAck,
                  FetchBlocks, Blocks, RejoinRequest, RejoinReply>;
 
 // What a message is called in logs and transcripts, e.g. "Accept".

@@ -25,7 +25,9 @@ struct Replay {
 
 }  // namespace
 
-void DurableState::replay(const DurableRecord& record) { std::visit(Replay{*this}, record); }
+void DurableState::replay(const DurableRecord& record) {
+  std::visit(Replay{*this}, record);
+}
 
 void DurableState::trim(Slot through) {
   accepted.erase(accepted.begin(), accepted.upper_bound(through));

@@ -42,7 +42,7 @@ using DurableRecord = std::variant<PromiseRecord, AcceptRecord, GenerationRecord
 // Everything that the records of a log amount to, in the order in which they were written.
 struct DurableState {
   Ballot promised;
-  std::map<Slot, AcceptedValue> accepted;  // the newest acceptance of each slot
+  std::map<Slot, AcceptedValue> accepted;    // the newest acceptance of each slot
   std::map<NodeId, Generation> generations;  // own generation included
   AbstainRecord abstain;
 

@@ -45,7 +45,7 @@ void RandomFaults::inject() {
     disaster();
     return;
   }
-  switch (prng_.below(7)) {
+  switch (prng_.below(8)) {
     case 0:
       if (profile_.partitions) cut_links();
       break;
@@ -67,6 +67,9 @@ void RandomFaults::inject() {
       if (profile_.slow_disks) {
         disk_stuck_until_[node] = world_.now() + milliseconds(prng_.between(1, 500));
       }
+      break;
+    case 6:
+      if (profile_.pauses && profile_.partitions) leave_behind();
       break;
     default:
       if (profile_.clock_jumps) {
@@ -128,6 +131,22 @@ void RandomFaults::cut_links() {
       }
       break;
     }
+  }
+}
+
+// A leader stands still until another one is elected, and goes on out of earshot of some others:
+// those who can still hear it must not make it believe that it leads.
+void RandomFaults::leave_behind() {
+  for (const NodeId node : world_.nodes()) {
+    if (!world_.running(node) || world_.status(node).role != engine::Role::leader) continue;
+    const auto timeouts = static_cast<std::int64_t>(prng_.between(2, 4));
+    paused_until_[node] = world_.now() + timeouts * profile_.options.timing.election_timeout;
+    for (const NodeId other : world_.nodes()) {
+      if (other == node || prng_.chance(1, 2)) continue;
+      world_.cut(node, other);
+      world_.cut(other, node);
+    }
+    return;
   }
 }
 

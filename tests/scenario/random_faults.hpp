@@ -33,6 +33,7 @@ class RandomFaults {
  private:
   NodeId victim();
   void cut_links();
+  void leave_behind();
   void crash_some();
   void wipe_one();
   void disaster();

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "engine/batch.hpp"
+#include "ledger/chain.hpp"
+#include "paxos/votes.hpp"
 #include "support/describe.hpp"
 #include "support/world.hpp"
 
@@ -94,6 +96,25 @@ class Play {
     }
     return std::nullopt;
   }
+  // What a read found; nothing if there is no answer or no value.
+  std::string value_of(RequestKey key) const {
+    for (const auto& answered : answers_) {
+      if (answered.request.key != key) continue;
+      const auto* result = std::get_if<kv::CommandResult>(&answered.reply.what);
+      if (result != nullptr) return std::string(result->value.view());
+    }
+    return {};
+  }
+  // Neither timers nor messages reach the node. When it goes on, it reads what has come first.
+  void pause(NodeId node) { paused_ = node; }
+  void resume(NodeId node) {
+    paused_ = kNobody;
+    std::vector<std::uint64_t> waiting;
+    for (const auto& [id, flight] : world_->in_flight()) {
+      if (flight.to == node) waiting.push_back(id);
+    }
+    for (const std::uint64_t id : waiting) world_->deliver(id);
+  }
   void inject(NodeId from, NodeId to, paxos::Message message) {
     world_->resubmit({0, from, to, std::move(message), world_->now()});
   }
@@ -116,12 +137,12 @@ class Play {
       std::uint64_t message = 0;
       NodeId ringing = kNobody;
       for (const auto& [id, flight] : world_->in_flight()) {
-        if (flight.sent + milliseconds(1) >= next) continue;
+        if (flight.to == paused_ || flight.sent + milliseconds(1) >= next) continue;
         next = flight.sent + milliseconds(1);
         message = id;
       }
       for (const NodeId node : world_->nodes()) {
-        if (world_->deadline(node) >= next) continue;
+        if (node == paused_ || world_->deadline(node) >= next) continue;
         next = world_->deadline(node);
         ringing = node;
       }
@@ -161,6 +182,7 @@ class Play {
   }
 
   NodeId may_run_ = kNobody;
+  NodeId paused_ = kNobody;
   Duration disk_delay_{0};
   struct Sync {
     Instant at;
@@ -264,10 +286,11 @@ TEST(LostDisk, TwiceIsNotHealedByAnswersToTheFirstRejoin) {
   play.expect_no_violations();
 }
 
-// Two of five disks are lost, one after the other. Node 2 votes, loses its log and rejoins; its vote
-// is still on its way. Node 3 takes part in that, so that each vote of it tells that the old vote of
-// node 2 is void. Then it loses its log as well. After its own rejoin its votes must tell so again:
-// the old vote of node 2, the new one of node 3 and the leader are a majority by number only.
+// Two of five disks are lost, one after the other. Node 2 votes, loses its log and rejoins; its
+// vote is still on its way. Node 3 takes part in that, so that each vote of it tells that the old
+// vote of node 2 is void. Then it loses its log as well. After its own rejoin its votes must tell
+// so again: the old vote of node 2, the new one of node 3 and the leader are a majority by number
+// only.
 TEST(LostDisk, OfAnotherNodeDoesNotBringAForgottenVoteToLife) {
   Options options = nodes(5);
   options.timing.election_timeout = seconds(10);
@@ -304,8 +327,192 @@ TEST(LostDisk, OfAnotherNodeDoesNotBringAForgottenVoteToLife) {
       << "node 1 counts a vote that nobody remembers";
   // Nodes 4 and 5 and one of those that lost their disks may decide something else by now.
   play.loses = nullptr;
-  EXPECT_TRUE(play.reach(
-      [&] { return play.world().status(kOne).head.height > before; }, seconds(60)));
+  EXPECT_TRUE(
+      play.reach([&] { return play.world().status(kOne).head.height > before; }, seconds(60)));
+  play.expect_no_violations();
+}
+
+// The same, but that node 3 only restarts: what it told node 2 it must have written down.
+TEST(LostDisk, IsRememberedByThoseWhoHelpedAcrossARestart) {
+  Options options = nodes(5);
+  options.timing.election_timeout = seconds(10);
+  Play play(options);
+  play.elect(kOne);
+  play.open(kOne);
+  play.run(milliseconds(200));
+  bool alone = true;
+  play.loses = [&](const InFlight& flight) {
+    return alone && (flight.from == kOne || flight.to == kOne);
+  };
+  play.world().wipe(kTwo);
+  play.world().restart(kTwo);
+  ASSERT_TRUE(play.reach([&] { return !play.world().status(kTwo).abstaining; }, seconds(5)));
+  play.world().crash(kThree, nullptr);
+  play.world().restart(kThree);
+  alone = false;
+  std::size_t votes = 0;
+  play.on_sent = [&](const InFlight& flight) {
+    const auto* vote = std::get_if<paxos::Accepted>(&flight.message);
+    if (vote == nullptr || flight.from != kThree) return;
+    ++votes;
+    EXPECT_EQ(paxos::own_generation(kTwo, vote->generations), Generation(1));
+  };
+  const RequestKey put = play.put(kOne, 1, "v");
+  ASSERT_TRUE(play.reach([&] { return play.code_of(put) == ErrorCode::ok; }, seconds(5)));
+  play.run(milliseconds(500));
+  EXPECT_GT(votes, 0u);
+  play.expect_no_violations();
+}
+
+// A value is decided by nodes 1, 2 and 3. Nodes 2 and 3 lose their disks at once, node 1 goes down.
+// Neither can bound the votes of the other: they wait for node 1.
+TEST(LostDisk, OfTwoNodesAtOnceIsNotHealedByThemAlone) {
+  Play play(nodes(5));
+  play.elect(kOne);
+  play.open(kOne);
+  play.run(milliseconds(200));
+  play.loses = [&](const InFlight& flight) {
+    return is<paxos::Accept>(flight) && flight.to > kThree;
+  };
+  const RequestKey put = play.put(kOne, 1, "v");
+  ASSERT_TRUE(play.reach([&] { return play.code_of(put) == ErrorCode::ok; }, seconds(5)));
+  const Height height = play.world().status(kOne).head.height;
+  play.world().crash(kOne, nullptr);
+  play.loses = [&](const InFlight& flight) { return is<paxos::Accept>(flight); };
+  for (const NodeId lost : {kTwo, kThree}) play.world().wipe(lost);
+  for (const NodeId lost : {kTwo, kThree}) play.world().restart(lost);
+  play.loses = nullptr;
+  play.run(seconds(20));
+  EXPECT_EQ(play.leader(), kNobody);
+  play.world().restart(kOne);
+  EXPECT_TRUE(play.reach([&] { return play.world().status(kTwo).head.height > height; },
+                         seconds(10)));
+  play.expect_no_violations();
+}
+
+// Node 2 promised the ballot of node 3, loses its disk, rejoins, and is asked by the leader before.
+TEST(LostDisk, DoesNotLoseAPromise) {
+  Play play(nodes(5));
+  play.elect(kOne);
+  play.open(kOne);
+  play.run(milliseconds(200));
+  const auto old_ballot = play.world().status(kOne).promised;
+  const NodeId five(5);
+  play.loses = [&](const InFlight& flight) {
+    const auto apart = [&](NodeId node) { return node == kOne || node == five; };
+    return apart(flight.from) != apart(flight.to);
+  };
+  ASSERT_TRUE(play.reach(
+      [&] {
+        const NodeId leads = play.leader();
+        return leads != kNobody && leads != kOne && leads != five;
+      },
+      seconds(10)));
+  play.run(milliseconds(200));
+  const auto promised = play.world().status(kTwo).promised;
+  ASSERT_GT(promised, old_ballot);
+  // Nodes 4 and 5 answer, and whoever leads.
+  play.loses = [&](const InFlight& flight) {
+    return flight.from == kOne || flight.to == kOne ||
+           (flight.from == five && flight.to != kTwo) || (flight.to == five && flight.from != kTwo);
+  };
+  play.world().wipe(kTwo);
+  play.world().restart(kTwo);
+  ASSERT_TRUE(play.reach([&] { return !play.world().status(kTwo).abstaining; }, seconds(5)));
+  const Slot slot(play.world().status(kTwo).head.height.value() + 1);
+  play.inject(kOne, kTwo,
+              paxos::Accept{old_ballot, slot, engine::encode_batch(Timestamp(1), 0, {}), Slot(0)});
+  play.loses = [&](const InFlight& flight) { return !is<paxos::Accept>(flight); };
+  play.run(milliseconds(2));
+  const auto accepted = play.world().replica(kTwo).durable().accepted;
+  EXPECT_FALSE(accepted.contains(slot) && accepted.at(slot).ballot == old_ballot);
+  EXPECT_GE(play.world().status(kTwo).promised, promised);
+}
+
+// --- reads -------------------------------------------------------------------------------------
+
+// Node 1 leads and stands still while node 3 is elected and a write is done. When it goes on, it
+// hears node 2 and not node 3, and is asked for a read before anybody can tell it.
+TEST(Reads, AreNotConfirmedByThoseWhoPromisedAnotherLeader) {
+  Play play(nodes(3));
+  play.elect(kOne);
+  play.open(kOne);
+  const RequestKey first = play.put(kOne, 1, "old");
+  ASSERT_TRUE(play.reach([&] { return play.code_of(first) == ErrorCode::ok; }, seconds(5)));
+  play.run(milliseconds(100));
+  play.pause(kOne);
+  play.loses = [&](const InFlight& flight) {
+    return is<paxos::PreVote>(flight) && flight.from == kTwo;
+  };
+  ASSERT_TRUE(play.reach(
+      [&] { return play.world().status(kThree).role == engine::Role::leader; }, seconds(10)));
+  const RequestKey second = play.put(kThree, 2, "new");
+  ASSERT_TRUE(play.reach([&] { return play.code_of(second) == ErrorCode::ok; }, seconds(5)));
+  play.run(milliseconds(100));
+  play.world().cut(kOne, kThree);
+  play.world().cut(kThree, kOne);
+  play.resume(kOne);
+  ASSERT_EQ(play.world().status(kOne).role, engine::Role::leader);
+  const RequestKey read = play.world().read(kOne, "key", engine::ReadConsistency::linearizable,
+                                            milliseconds(3000));
+  ASSERT_TRUE(play.reach([&] { return play.code_of(read).has_value(); }, seconds(5)));
+  EXPECT_NE(play.value_of(read), "old");
+  play.expect_no_violations();
+}
+
+// An answer to a question of an earlier life confirms nothing.
+TEST(Reads, AreNotConfirmedByAnswersToAnEarlierLife) {
+  Play play(nodes(3));
+  play.elect(kOne);
+  play.open(kOne);
+  const RequestKey first = play.put(kOne, 1, "old");
+  ASSERT_TRUE(play.reach([&] { return play.code_of(first) == ErrorCode::ok; }, seconds(5)));
+  play.run(milliseconds(200));
+  std::optional<InFlight> late;
+  play.on_sent = [&](const InFlight& flight) {
+    if (is<paxos::ReadIndexReply>(flight) && flight.to == kTwo) late = flight;
+  };
+  const auto read_at_two = [&] {
+    return play.world().read(kTwo, "key", engine::ReadConsistency::linearizable, seconds(3));
+  };
+  (void)read_at_two();
+  ASSERT_TRUE(play.reach([&] { return late.has_value(); }, seconds(1)));
+  play.world().disk(kTwo).sync_blocks();
+  play.world().crash(kTwo, nullptr);
+  const RequestKey second = play.put(kOne, 2, "new");
+  ASSERT_TRUE(play.reach([&] { return play.code_of(second) == ErrorCode::ok; }, seconds(5)));
+  play.world().restart(kTwo);
+  play.run(milliseconds(60));  // hears the leader
+  play.loses = [&](const InFlight& flight) {
+    return flight.to == kTwo && !is<paxos::Heartbeat>(flight) &&
+           !(is<paxos::ReadIndexReply>(flight) && flight.sent == late->sent);
+  };
+  const RequestKey read = read_at_two();
+  play.world().resubmit(*late);
+  play.run(milliseconds(20));
+  EXPECT_NE(play.value_of(read), "old");
+  play.expect_no_violations();
+}
+
+// --- blocks ------------------------------------------------------------------------------------
+
+TEST(Blocks, ThatDoNotLinkAreNotApplied) {
+  Play play(nodes(3));
+  play.elect(kOne);
+  play.open(kOne);
+  play.run(milliseconds(200));
+  const auto head = play.world().status(kTwo).head;
+  ledger::Chain other(play.world().cluster());
+  ledger::Block block;
+  for (std::uint64_t i = 0; i <= head.height.value(); ++i) {
+    block = other.extend(SharedBytes(), {}, Timestamp(i), 0, 0);
+  }
+  play.inject(kThree, kTwo,
+              paxos::Blocks{block.header.height,
+                            {SharedBytes(ledger::encode_block(block))},
+                            {block.header.height, block.hash}});
+  play.run(milliseconds(10));
+  EXPECT_EQ(play.world().status(kTwo).head, head);
   play.expect_no_violations();
 }
 
@@ -371,8 +578,8 @@ TEST(SlowDisk, OfEveryNodeDoesNotKeepTheClusterFromElecting) {
   Play play(options);
   play.slow_disks(milliseconds(900));
   ASSERT_TRUE(play.reach([&] { return play.leader() != kNobody; }, seconds(60)));
-  EXPECT_TRUE(play.reach([&] { return play.world().status(kOne).head.height > Height(0); },
-                         seconds(20)));
+  EXPECT_TRUE(
+      play.reach([&] { return play.world().status(kOne).head.height > Height(0); }, seconds(20)));
   play.expect_no_violations();
 }
 
@@ -576,7 +783,7 @@ std::vector<paxos::Message> nonsense(NodeId from, paxos::Ballot promised) {
       Blocks{Height(kFar), {batch}, {Height(kFar), {}}},
       Blocks{Height(1), {SharedBytes()}, {Height(1), {}}},
       RejoinRequest{Generation(UINT32_MAX), 0},
-      RejoinReply{Generation(UINT32_MAX), last, far, 0},
+      RejoinReply{Generation(UINT32_MAX), last, far, 0, poison},
   };
 }
 

@@ -24,8 +24,8 @@ SharedBytes batch_of(std::size_t bytes) {
 
 Output accept(Replica& replica, std::uint64_t slot, std::size_t bytes, Slot decided = Slot(0)) {
   Output out;
-  replica.step(Received{NodeId(1), paxos::Accept{{Round(1), NodeId(1)}, Slot(slot),
-                                                 batch_of(bytes), decided}},
+  replica.step(Received{NodeId(1),
+                        paxos::Accept{{Round(1), NodeId(1)}, Slot(slot), batch_of(bytes), decided}},
                Instant(), out);
   return out;
 }
