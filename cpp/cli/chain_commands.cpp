@@ -237,13 +237,39 @@ std::vector<std::filesystem::path> data_directories(const std::filesystem::path&
   return found;
 }
 
+// Each chain may be whole and yet not be the same. Every directory is compared with the first
+// intact one, block by block, so that the place where they part is named.
+void compare_histories(const std::vector<Result<storage::VerifyReport>>& reports,
+                       std::vector<Verdict>& verdicts) {
+  std::optional<std::size_t> first;
+  for (std::size_t i = 0; i < reports.size(); ++i) {
+    if (!verdicts[i].intact()) continue;
+    if (!first) {
+      first = i;
+      continue;
+    }
+    const auto& ours = reports[i]->hashes;
+    const auto& theirs = reports[*first]->hashes;
+    const auto common = std::min(ours.size(), theirs.size());
+    const auto parting = std::mismatch(ours.begin(), ours.begin() + static_cast<std::ptrdiff_t>(common),
+                                       theirs.begin());
+    const auto at = static_cast<std::uint64_t>(parting.first - ours.begin());
+    if (at == common) continue;
+    add_problem(verdicts[i], "-", at + 1,
+                "block " + std::to_string(at + 1) + " has the hash " + parting.first->hex() +
+                    ", but in " + verdicts[*first].name + " " + parting.second->hex());
+  }
+}
+
 ExitCode verify_directories(const CommonOptions& options, const std::string& root) {
   storage::PosixDisk disk;
   std::vector<Verdict> verdicts;
+  std::vector<Result<storage::VerifyReport>> reports;
   for (const auto& directory : data_directories(root)) {
-    verdicts.push_back(
-        verdict_of(directory.string(), storage::verify_directory(disk, directory.string(), {})));
+    reports.push_back(storage::verify_directory(disk, directory.string(), {}));
+    verdicts.push_back(verdict_of(directory.string(), reports.back()));
   }
+  compare_histories(reports, verdicts);
   return show_verdicts(options, verdicts);
 }
 

@@ -21,8 +21,12 @@ class Verifier {
   // A torn tail is harmless in files that no process appends to; `known_durable` says above which
   // height it can be one.
   Verifier(Disk& disk, const BlockPlace& place, const Progress& progress,
-           std::optional<Height> known_durable)
-      : disk_(disk), place_(place), progress_(progress), known_durable_(known_durable) {
+           std::optional<Height> known_durable, bool keeps_hashes)
+      : disk_(disk),
+        place_(place),
+        progress_(progress),
+        known_durable_(known_durable),
+        keeps_hashes_(keeps_hashes) {
     report_.hash = ledger::genesis(place.cluster);
     previous_ = report_.hash;
   }
@@ -177,6 +181,7 @@ class Verifier {
       ++report_.blocks;
       report_.height = header.height;
       report_.hash = block->hash;
+      if (keeps_hashes_) report_.hashes.push_back(block->hash);
     }
     previous_ = block->hash;
     timestamp_ = header.timestamp;
@@ -193,6 +198,7 @@ class Verifier {
   const BlockPlace& place_;
   const Progress& progress_;
   std::optional<Height> known_durable_;
+  bool keeps_hashes_;
   VerifyReport report_;
   Height next_{1};
   std::optional<Digest> previous_;  // unknown after a problem
@@ -222,7 +228,7 @@ Result<BlockStore::Extent> extent_on_disk(Disk& disk, const std::string& directo
 
 Result<VerifyReport> verify_blocks(Disk& disk, const BlockPlace& place,
                                    const BlockStore::Extent& extent, const Progress& progress) {
-  return Verifier(disk, place, progress, std::nullopt).run(extent);
+  return Verifier(disk, place, progress, std::nullopt, false).run(extent);
 }
 
 Result<VerifyReport> verify_directory(Disk& disk, const std::string& root,
@@ -248,7 +254,7 @@ Result<VerifyReport> verify_directory(Disk& disk, const std::string& root,
   const BlockPlace place{paths.blocks(), paths.set_aside(), identity.cluster};
   const auto extent = extent_on_disk(disk, paths.blocks());
   if (!extent) return extent.error();
-  auto report = Verifier(disk, place, progress, scan->report.blocks_through).run(*extent);
+  auto report = Verifier(disk, place, progress, scan->report.blocks_through, true).run(*extent);
   if (!report) return report.error();
   for (const LogDamage& damage : scan->damages) {
     report->problems.push_back({damage.file, damage.offset, Height(0), damage.text});

@@ -29,6 +29,9 @@ struct VerifyReport {
   Digest hash;                     // and its hash; genesis if there is none
   std::vector<Problem> problems;   // at most kProblemsMax; the text of the last one says "more"
   std::vector<std::string> notes;  // harmless, e.g. a torn tail
+  // The hashes of the intact blocks in height order, to compare the histories of several
+  // directories. Filled by verify_directory only: 32 octets for each block.
+  std::vector<Digest> hashes;
   [[nodiscard]] bool intact() const { return problems.empty(); }
 };
 inline constexpr std::size_t kProblemsMax = 1000;

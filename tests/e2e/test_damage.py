@@ -274,6 +274,20 @@ def test_a_consistently_forged_chain_is_noticed_and_never_read(cluster: Cluster)
     assert any(b"555-6666" in file.read_bytes() for file in set_aside(node))
 
 
+def test_directories_with_different_histories_are_told_apart_without_a_node(
+    cluster: Cluster,
+) -> None:
+    assert cluster.client().put(b"alice", b"555-0100").ok
+    fill(cluster)
+    cluster.wait_same_heads()
+    cluster.stop()
+    assert cluster.command("chain", "verify", "--data-dir", cluster.data_dir).returncode == 0
+    height = forge(cluster.node(2).directory, forged_command)
+    run = cluster.command("chain", "verify", "--data-dir", cluster.data_dir)
+    assert run.returncode == 7, f"two histories pass for one: {run.stdout}{run.stderr}"
+    assert f"block {height} has the hash" in run.stdout + run.stderr, run.stdout
+
+
 def test_two_of_three_with_different_histories_serve_no_reads(cluster: Cluster) -> None:
     """Nobody can tell which one is forged until the third node is back."""
     client = cluster.client()
