@@ -106,10 +106,24 @@ Result<void> LocalCluster::prepare_data_dir() const {
 }
 
 ProcessStatus LocalCluster::process(NodeId node) const {
-  const auto pid = read_pid_file(pid_file(node));
-  if (!pid) return {node, ProcessState::stopped, 0};
-  const ProcessState state = inspect(*pid, node, configuration_.file);
-  return {node, state, state == ProcessState::stopped ? 0 : *pid};
+  if (const auto pid = read_pid_file(pid_file(node))) {
+    const ProcessState state = inspect(*pid, node, configuration_.file);
+    if (state != ProcessState::stopped) return {node, state, *pid};
+  }
+  if (const auto pid = lock_holder(lock_file(node))) {
+    const ProcessState state = state_of(*pid);
+    if (state != ProcessState::stopped) return {node, state, *pid};
+  }
+  return {node, ProcessState::stopped, 0};
+}
+
+std::filesystem::path LocalCluster::lock_file(NodeId node) const {
+  return configuration_.node_directory(node) / "lock";
+}
+
+Result<ControlLock> LocalCluster::take_control() const {
+  if (auto prepared = prepare_data_dir(); !prepared) return prepared.error();
+  return ControlLock::acquire(configuration_.data_dir / "control.lock");
 }
 
 std::vector<ProcessStatus> LocalCluster::processes() const {
@@ -155,7 +169,13 @@ Result<void> LocalCluster::launch(NodeId node, bool initialise, bool rejoin) {
        (rejoin       ? ", rejoining"
         : initialise ? ", with an empty history"
                      : ""));
-  return write_pid_file(pid_file(node), *pid);
+  auto written = write_pid_file(pid_file(node), *pid);
+  if (!written) {
+    // A process that nobody would find again is not left behind.
+    ::kill(*pid, SIGKILL);
+    tell("killed " + name(node) + " again: its pid file cannot be written");
+  }
+  return written;
 }
 
 std::string LocalCluster::ended(NodeId node, const std::string& how) const {
@@ -183,7 +203,8 @@ Result<void> LocalCluster::up(const std::set<NodeId>& rejoin, Duration patience)
   for (const NodeId node : rejoin) {
     if (auto is_known = known(node); !is_known) return is_known;
   }
-  if (auto prepared = prepare_data_dir(); !prepared) return prepared;
+  const auto control = take_control();
+  if (!control) return control.error();
   const auto before = processes();
   const bool none_ran = std::all_of(before.begin(), before.end(), [](const ProcessStatus& each) {
     return each.state == ProcessState::stopped;
@@ -341,7 +362,8 @@ Result<void> LocalCluster::signal(NodeId node, int number) {
 // True once the process has ended; its pid file is removed then.
 Result<bool> LocalCluster::wait_until_stopped(pid_t pid, NodeId node, Duration patience) {
   const auto until = Clock::now() + patience;
-  while (inspect(pid, node, configuration_.file) != ProcessState::stopped) {
+  while (inspect(pid, node, configuration_.file) != ProcessState::stopped ||
+         lock_holder(lock_file(node)) == pid) {
     if (Clock::now() >= until) return false;
     std::this_thread::sleep_for(kPollInterval);
   }
@@ -379,6 +401,10 @@ Result<void> LocalCluster::stop(NodeId node) {
 }
 
 Result<std::size_t> LocalCluster::down() {
+  std::error_code unknown;
+  if (!std::filesystem::exists(configuration_.data_dir, unknown)) return std::size_t{0};
+  const auto control = take_control();
+  if (!control) return control.error();
   const auto before = processes();
   std::size_t ran = 0;
   // All are asked first, so that they stop at the same time.

@@ -96,6 +96,9 @@ class LocalCluster {
   // Starts the process only. `initialise` and `rejoin` as invariant 2 has them.
   Result<void> launch(NodeId node, bool initialise, bool rejoin);
   Result<void> prepare_data_dir() const;
+  // Held while nodes are started or stopped by up() and down().
+  [[nodiscard]] Result<ControlLock> take_control() const;
+  [[nodiscard]] std::filesystem::path lock_file(NodeId node) const;
   Result<void> known(NodeId node) const;
   [[nodiscard]] bool has_data(NodeId node) const;
   [[nodiscard]] bool any_has_data() const;

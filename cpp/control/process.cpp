@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -161,6 +162,11 @@ ProcessState inspect(pid_t pid, NodeId node, const std::filesystem::path& config
   if (!is_daemon_command_line(read_all(proc / "cmdline"), node, configuration)) {
     return ProcessState::stopped;
   }
+  return state_of(pid);
+}
+
+ProcessState state_of(pid_t pid) {
+  const std::filesystem::path proc = "/proc/" + std::to_string(pid);
   // /proc/PID/stat: pid (name) state …; the name may hold anything, so the last ')' counts.
   const std::string stat = read_all(proc / "stat");
   const auto name_end = stat.rfind(')');
@@ -168,6 +174,40 @@ ProcessState inspect(pid_t pid, NodeId node, const std::filesystem::path& config
       name_end == std::string::npos || name_end + 2 >= stat.size() ? 'X' : stat[name_end + 2];
   if (state == 'Z' || state == 'X') return ProcessState::stopped;
   return state == 'T' || state == 't' ? ProcessState::paused : ProcessState::running;
+}
+
+std::optional<pid_t> lock_holder(const std::filesystem::path& lock) {
+  const auto pid = read_pid_file(lock);
+  std::error_code error;
+  const auto wanted = std::filesystem::canonical(lock, error);
+  if (!pid || error) return std::nullopt;
+  const std::filesystem::path proc = "/proc/" + std::to_string(*pid);
+  const std::string cmdline = read_all(proc / "cmdline");
+  const auto arguments = split_arguments(cmdline);
+  if (arguments.empty() || std::filesystem::path(arguments[0]).filename() != "paxledgerd") {
+    return std::nullopt;
+  }
+  for (std::filesystem::directory_iterator each(proc / "fd", error), end; !error && each != end;
+       each.increment(error)) {
+    std::error_code ignored;
+    if (std::filesystem::read_symlink(each->path(), ignored) == wanted) return pid;
+  }
+  return std::nullopt;
+}
+
+Result<ControlLock> ControlLock::acquire(const std::filesystem::path& file) {
+  const int descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (descriptor < 0) return io_error("cannot open " + file.string(), errno);
+  ControlLock lock(descriptor);
+  if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return lock;
+  if (errno != EWOULDBLOCK) return io_error("cannot lock " + file.string(), errno);
+  return Error{ErrorCode::bad_request,
+               "another paxledger command starts or stops nodes of this cluster at this moment; "
+               "try again when it is done"};
+}
+
+ControlLock::~ControlLock() {
+  if (descriptor_ >= 0) ::close(descriptor_);
 }
 
 std::optional<Ending> reap(pid_t pid) {

@@ -2,7 +2,8 @@
 //
 // A node's process is found again by its pid file, so that another process of the same user can
 // stop what this one started. A pid is only trusted if /proc says that it runs paxledgerd for that
-// node of that configuration file: after a reboot the number may belong to anybody.
+// node of that configuration file: after a reboot the number may belong to anybody. A node that was
+// started otherwise, or whose pid file is lost, is found by the lock of its data directory.
 #pragma once
 
 #include <sys/types.h>
@@ -11,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/ids.hpp"
@@ -57,6 +59,29 @@ struct DaemonArguments {
 // stopped.
 [[nodiscard]] ProcessState inspect(pid_t pid, NodeId node,
                                    const std::filesystem::path& configuration);
+
+// The state of process `pid`, whatever it runs. A zombie is stopped.
+[[nodiscard]] ProcessState state_of(pid_t pid);
+
+// The paxledgerd that holds the lock file of a data directory open. The lock itself is not touched:
+// trying it would keep a node that starts at this moment from getting it.
+[[nodiscard]] std::optional<pid_t> lock_holder(const std::filesystem::path& lock);
+
+// Keeps two commands from starting and stopping nodes of one cluster at the same time. The file
+// stays; the lock ends with the object, or with the process.
+class ControlLock {
+ public:
+  // Errors: io; bad_request if another command holds the lock.
+  static Result<ControlLock> acquire(const std::filesystem::path& file);
+  ControlLock(ControlLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+  ControlLock(const ControlLock&) = delete;
+  ControlLock& operator=(const ControlLock&) = delete;
+  ~ControlLock();
+
+ private:
+  explicit ControlLock(int descriptor) : descriptor_(descriptor) {}
+  int descriptor_;
+};
 
 // How our own child ended, if it has; nothing while it runs or if it is not our child.
 [[nodiscard]] std::optional<Ending> reap(pid_t pid);

@@ -263,7 +263,10 @@ Result<Configuration> parse_configuration(std::string_view text,
                                           const std::filesystem::path& file) {
   YamlDocument document(file.string());
   Configuration configuration;
-  configuration.file = std::filesystem::absolute(file).lexically_normal();
+  // A link to the file is another name of the same cluster, not a cluster beside the link.
+  std::error_code unresolved;
+  configuration.file = std::filesystem::canonical(file, unresolved);
+  if (unresolved) configuration.file = std::filesystem::absolute(file).lexically_normal();
   // The one place where yaml-cpp's exceptions become an Error.
   try {
     read_document(document, YAML::Load(std::string(text)), configuration);

@@ -8,13 +8,15 @@ import os
 import re
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cluster import Cluster
+from cluster import COMMAND, Cluster
 from cluster_fixtures import MakeCluster
 from waiting import wait_until
 
@@ -233,3 +235,42 @@ def test_bench_reports_percentiles_as_text_and_json(cluster: Cluster) -> None:
             assert word in result, result
     text = cluster.command("bench", *short).stdout
     assert "P99" in text
+
+
+@pytest.fixture
+def small_lab(make_cluster: MakeCluster) -> Iterator[Cluster]:
+    """Three nodes for `paxledger up`; whatever happens, they end with the test."""
+    cluster = make_cluster(3)
+    try:
+        yield cluster
+    finally:
+        cluster.command("down")
+        kill_leftovers(cluster)
+
+
+def test_a_node_is_found_without_its_pid_file_and_by_another_name_of_the_file(
+    small_lab: Cluster, tmp_path: Path
+) -> None:
+    assert small_lab.command("up").returncode == 0
+    (small_lab.data_dir / "node-1.pid").unlink()
+    again = small_lab.command("up")
+    assert again.returncode == 0, again.stderr
+    assert "node 1 already runs" in again.stdout + again.stderr
+    other = tmp_path / "other-name.yaml"
+    other.symlink_to(small_lab.config)
+    down = subprocess.run(
+        [str(COMMAND), "down", "-f", str(other)], capture_output=True, text=True, check=False
+    )
+    assert down.returncode == 0, down.stderr
+    for node in small_lab.nodes:
+        assert f"stopped node {node.id}" in down.stdout + down.stderr, down
+    assert not pids(small_lab)
+
+
+def test_two_commands_do_not_start_one_cluster_at_the_same_time(small_lab: Cluster) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        runs = list(pool.map(lambda _: small_lab.command("up"), range(2)))
+    assert any(run.returncode == 0 for run in runs), [run.stderr for run in runs]
+    for run in runs:
+        assert run.returncode == 0 or "another paxledger command" in run.stderr, run.stderr
+    assert set(pids(small_lab)) == {1, 2, 3}
