@@ -251,8 +251,8 @@ void compare_histories(const std::vector<Result<storage::VerifyReport>>& reports
     const auto& ours = reports[i]->hashes;
     const auto& theirs = reports[*first]->hashes;
     const auto common = std::min(ours.size(), theirs.size());
-    const auto parting = std::mismatch(ours.begin(), ours.begin() + static_cast<std::ptrdiff_t>(common),
-                                       theirs.begin());
+    const auto parting = std::mismatch(
+        ours.begin(), ours.begin() + static_cast<std::ptrdiff_t>(common), theirs.begin());
     const auto at = static_cast<std::uint64_t>(parting.first - ours.begin());
     if (at == common) continue;
     add_problem(verdicts[i], "-", at + 1,

@@ -170,7 +170,8 @@ void Replica::Impl::watch_repair() {
 }
 
 void Replica::Impl::drive_rejoin() {
-  if (!rejoining() || now_ - rejoin_->sent_at < settings_.timing.resend_interval) return;
+  const bool asks = rejoin_ && rejoin_->phase() != Rejoin::Phase::bounded;
+  if (!asks || now_ - rejoin_->sent_at < settings_.timing.resend_interval) return;
   rejoin_->sent_at = now_;
   send_to_peers(rejoin_->request());
 }
@@ -220,7 +221,7 @@ void Replica::Impl::on(NodeId from, const paxos::RejoinReply& message) {
       persist(paxos::GenerationRecord{node, generation});
     }
     persist(paxos::PromiseRecord{acceptor_.promised()});
-    persist(abstain_record_);
+    bounds_ticket_ = persist(abstain_record_);
     notice(Notice::Level::info,
            "rejoins as generation " + std::to_string(generations_.of(settings_.self).value()) +
                "; abstains up to slot " + std::to_string(abstain_through_.value()));

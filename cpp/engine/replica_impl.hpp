@@ -113,7 +113,8 @@ class Replica::Impl {
     return is_abstaining() || applied_.height() < repair_through_;
   }
   [[nodiscard]] bool rejoining() const {
-    return rejoin_ && rejoin_->phase() != Rejoin::Phase::bounded;
+    return rejoin_ &&
+           (rejoin_->phase() != Rejoin::Phase::bounded || durable_ticket_ < bounds_ticket_);
   }
   // Some peer has another history, and not enough others are heard that confirm this one. Nobody
   // can tell then which is the right one, so nobody serves reads.
@@ -181,6 +182,7 @@ class Replica::Impl {
   Instant ask_again_at_;  // no question about a read index before
   CatchUp catch_up_;
   std::optional<Rejoin> rejoin_;
+  Ticket bounds_ticket_;  // of the records that end the rejoin
   Slot abstain_through_;
   Height repair_through_;
   bool was_repairing_ = false;

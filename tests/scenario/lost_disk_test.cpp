@@ -1,0 +1,268 @@
+// What a node may not do after it lost its log, or some of its blocks.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/batch.hpp"
+#include "paxos/votes.hpp"
+#include "scenario/play.hpp"
+#include "support/describe.hpp"
+
+namespace paxledger::world {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// --- lost disks -------------------------------------------------------------------------------
+
+// A node loses its disk twice. Answers that its first rejoin asked for arrive in its second one,
+// and say that no rejoin ever happened. If it believed them, it would vote under the generation
+// under which it voted before, and the votes that it forgot would still count.
+TEST(LostDisk, TwiceIsNotHealedByAnswersToTheFirstRejoin) {
+  Play play(nodes(5));
+  play.elect(kOne);
+  play.open(kOne);
+  play.run(milliseconds(200));
+
+  std::vector<Generation> announced;
+  std::vector<InFlight> kept;
+  play.on_sent = [&](const InFlight& flight) {
+    const auto* request = std::get_if<paxos::RejoinRequest>(&flight.message);
+    if (request != nullptr && request->generation != Generation(0)) {
+      announced.push_back(request->generation);
+    }
+    if (flight.to == kTwo && is<paxos::RejoinReply>(flight)) kept.push_back(flight);
+  };
+  const auto voting = [&] { return !play.world().status(kTwo).abstaining; };
+  play.world().wipe(kTwo);
+  play.world().restart(kTwo);
+  ASSERT_TRUE(play.reach(voting, seconds(5)));
+  ASSERT_FALSE(announced.empty());
+  const Generation first = announced.back();
+  const std::vector<InFlight> late = kept;
+  ASSERT_GE(late.size(), 6u);
+
+  announced.clear();
+  play.world().wipe(kTwo);
+  play.world().restart(kTwo);
+  for (const auto& flight : late) play.inject(flight.from, flight.to, flight.message);
+  ASSERT_TRUE(play.reach(voting, seconds(5)));
+  ASSERT_FALSE(announced.empty());
+  for (const Generation generation : announced) EXPECT_GT(generation, first);
+  play.expect_no_violations();
+}
+
+// Two of five disks are lost, one after the other. Node 2 votes, loses its log and rejoins; its
+// vote is still on its way. Node 3 takes part in that, so that each vote of it tells that the old
+// vote of node 2 is void. Then it loses its log as well. After its own rejoin its votes must tell
+// so again: the old vote of node 2, the new one of node 3 and the leader are a majority by number
+// only.
+TEST(LostDisk, OfAnotherNodeDoesNotBringAForgottenVoteToLife) {
+  Options options = nodes(5);
+  options.timing.election_timeout = seconds(10);
+  Play play(options);
+  play.elect(kOne);
+  play.open(kOne);
+  play.run(milliseconds(200));
+  const Height before = play.world().status(kOne).head.height;
+
+  std::vector<InFlight> held;
+  bool alone = true;  // node 1, but for what this test hands on
+  play.loses = [&](const InFlight& flight) {
+    const bool crosses = alone && (flight.from == kOne || flight.to == kOne);
+    const bool vote = is<paxos::Accepted>(flight) && flight.from == kTwo;
+    const bool second = is<paxos::Accept>(flight) && flight.to == kThree;
+    if (crosses && (vote || (second && held.size() < 2))) held.push_back(flight);
+    return crosses && !(is<paxos::Accept>(flight) && flight.to == kTwo);
+  };
+  play.put(kOne, 1, "v", seconds(60));
+  play.run(milliseconds(20));
+  ASSERT_EQ(held.size(), 2u);
+  for (const NodeId lost : {kTwo, kThree}) {
+    play.world().wipe(lost);
+    play.world().restart(lost);
+    ASSERT_TRUE(play.reach([&] { return !play.world().status(lost).abstaining; }, seconds(5)));
+  }
+  alone = false;
+  play.loses = [&](const InFlight& flight) {  // only what was held, and what comes of it
+    return !is<paxos::Accept>(flight) && !is<paxos::Accepted>(flight);
+  };
+  for (const auto& flight : held) play.inject(flight.from, flight.to, flight.message);
+  play.run(milliseconds(5));
+  EXPECT_EQ(play.world().status(kOne).head.height, before)
+      << "node 1 counts a vote that nobody remembers";
+  // Nodes 4 and 5 and one of those that lost their disks may decide something else by now.
+  play.loses = nullptr;
+  EXPECT_TRUE(
+      play.reach([&] { return play.world().status(kOne).head.height > before; }, seconds(60)));
+  play.expect_no_violations();
+}
+
+// The same, but that node 3 only restarts: what it told node 2 it must have written down.
+TEST(LostDisk, IsRememberedByThoseWhoHelpedAcrossARestart) {
+  Options options = nodes(5);
+  options.timing.election_timeout = seconds(10);
+  Play play(options);
+  play.elect(kOne);
+  play.open(kOne);
+  play.run(milliseconds(200));
+  bool alone = true;
+  play.loses = [&](const InFlight& flight) {
+    return alone && (flight.from == kOne || flight.to == kOne);
+  };
+  play.world().wipe(kTwo);
+  play.world().restart(kTwo);
+  ASSERT_TRUE(play.reach([&] { return !play.world().status(kTwo).abstaining; }, seconds(5)));
+  play.world().crash(kThree, nullptr);
+  play.world().restart(kThree);
+  alone = false;
+  std::size_t votes = 0;
+  play.on_sent = [&](const InFlight& flight) {
+    const auto* vote = std::get_if<paxos::Accepted>(&flight.message);
+    if (vote == nullptr || flight.from != kThree) return;
+    ++votes;
+    EXPECT_EQ(paxos::own_generation(kTwo, vote->generations), Generation(1));
+  };
+  const RequestKey put = play.put(kOne, 1, "v");
+  ASSERT_TRUE(play.reach([&] { return play.code_of(put) == ErrorCode::ok; }, seconds(5)));
+  play.run(milliseconds(500));
+  EXPECT_GT(votes, 0u);
+  play.expect_no_violations();
+}
+
+// A value is decided by nodes 1, 2 and 3. Nodes 2 and 3 lose their disks at once, node 1 goes down.
+// Neither can bound the votes of the other: they wait for node 1.
+TEST(LostDisk, OfTwoNodesAtOnceIsNotHealedByThemAlone) {
+  Play play(nodes(5));
+  play.elect(kOne);
+  play.open(kOne);
+  play.run(milliseconds(200));
+  play.loses = [&](const InFlight& flight) {
+    return is<paxos::Accept>(flight) && flight.to > kThree;
+  };
+  const RequestKey put = play.put(kOne, 1, "v");
+  ASSERT_TRUE(play.reach([&] { return play.code_of(put) == ErrorCode::ok; }, seconds(5)));
+  const Height height = play.world().status(kOne).head.height;
+  play.world().crash(kOne, nullptr);
+  play.loses = [&](const InFlight& flight) { return is<paxos::Accept>(flight); };
+  for (const NodeId lost : {kTwo, kThree}) play.world().wipe(lost);
+  for (const NodeId lost : {kTwo, kThree}) play.world().restart(lost);
+  play.loses = nullptr;
+  play.run(seconds(20));
+  EXPECT_EQ(play.leader(), kNobody);
+  play.world().restart(kOne);
+  EXPECT_TRUE(
+      play.reach([&] { return play.world().status(kTwo).head.height > height; }, seconds(10)));
+  play.expect_no_violations();
+}
+
+// Node 2 promised the ballot of node 3, loses its disk, rejoins, and is asked by the leader before.
+TEST(LostDisk, DoesNotLoseAPromise) {
+  Play play(nodes(5));
+  play.elect(kOne);
+  play.open(kOne);
+  play.run(milliseconds(200));
+  const auto old_ballot = play.world().status(kOne).promised;
+  const NodeId five(5);
+  play.loses = [&](const InFlight& flight) {
+    const auto apart = [&](NodeId node) { return node == kOne || node == five; };
+    return apart(flight.from) != apart(flight.to);
+  };
+  ASSERT_TRUE(play.reach(
+      [&] {
+        const NodeId leads = play.leader();
+        return leads != kNobody && leads != kOne && leads != five;
+      },
+      seconds(10)));
+  play.run(milliseconds(200));
+  const auto promised = play.world().status(kTwo).promised;
+  ASSERT_GT(promised, old_ballot);
+  // Nodes 4 and 5 answer, and whoever leads.
+  play.loses = [&](const InFlight& flight) {
+    return flight.from == kOne || flight.to == kOne || (flight.from == five && flight.to != kTwo) ||
+           (flight.to == five && flight.from != kTwo);
+  };
+  play.world().wipe(kTwo);
+  play.world().restart(kTwo);
+  ASSERT_TRUE(play.reach([&] { return !play.world().status(kTwo).abstaining; }, seconds(5)));
+  const Slot slot(play.world().status(kTwo).head.height.value() + 1);
+  play.inject(kOne, kTwo,
+              paxos::Accept{old_ballot, slot, engine::encode_batch(Timestamp(1), 0, {}), Slot(0)});
+  play.loses = [&](const InFlight& flight) { return !is<paxos::Accept>(flight); };
+  play.run(milliseconds(2));
+  const auto accepted = play.world().replica(kTwo).durable().accepted;
+  EXPECT_FALSE(accepted.contains(slot) && accepted.at(slot).ballot == old_ballot);
+  EXPECT_GE(play.world().status(kTwo).promised, promised);
+}
+
+// Node 5 accepted what was never decided. A node that rejoins abstains up to there, however idle
+// the cluster is.
+TEST(LostDisk, IsHealedEvenIfNothingIsEverWrittenAgain) {
+  Options options = nodes(5);
+  options.limits.batch_commands_max = 1;
+  Play play(options);
+  play.elect(kOne);
+  play.open(kOne);
+  play.run(milliseconds(200));
+  const NodeId five(5);
+  play.loses = [&](const InFlight& flight) {
+    const auto apart = [&](NodeId node) { return node == kOne || node == five; };
+    return apart(flight.from) != apart(flight.to);
+  };
+  for (std::uint64_t sequence = 1; sequence <= 6; ++sequence) {
+    play.put(kOne, sequence, "never decided", milliseconds(300));
+  }
+  ASSERT_TRUE(play.reach(
+      [&] {
+        const NodeId leads = play.leader();
+        return leads != kNobody && leads != kOne;
+      },
+      seconds(10)));
+  play.world().crash(kOne, nullptr);
+  play.loses = nullptr;
+  play.run(seconds(1));
+  const NodeId lost = play.leader() == kTwo ? kThree : kTwo;
+  play.world().wipe(lost);
+  play.world().restart(lost);
+  EXPECT_TRUE(play.reach([&] { return !play.world().status(lost).repairing; }, seconds(5)))
+      << describe(play.world().status(lost));
+  play.expect_no_violations();
+}
+
+// --- damaged blocks ---------------------------------------------------------------------------
+
+// The leader knows of the newest decision before anybody else. If it then finds a damaged block
+// while another node is down, the node that is left has accepted that decision and does not know
+// it: neither can go on without the other's vote. The leader's log is whole, so it may vote.
+TEST(DamagedBlocks, DoNotSilenceANodeWhoseLogTellsWhatItVoted) {
+  Play play(nodes(3));
+  play.elect(kOne);
+  play.open(kOne);
+  play.run(milliseconds(200));
+  play.world().crash(kThree, nullptr);
+  const RequestKey put = play.put(kOne, 1, "v");
+  ASSERT_TRUE(play.reach([&] { return play.code_of(put) == ErrorCode::ok; }, seconds(5)));
+  const Height height = play.world().status(kOne).head.height;
+  ASSERT_LT(play.world().status(kTwo).head.height, height);
+
+  play.world().disk(kOne).sync_blocks();
+  play.world().crash(kOne, nullptr);
+  play.world().disk(kOne).damage_blocks(Height(height.value() - 1));
+  play.world().restart(kOne);
+  EXPECT_TRUE(play.world().status(kOne).repairing);
+  EXPECT_TRUE(play.reach([&] { return !play.world().status(kOne).repairing; }, seconds(5)))
+      << describe(play.world().status(kOne)) << "\n"
+      << describe(play.world().status(kTwo));
+  EXPECT_NE(play.leader(), kNobody);
+  play.expect_no_violations();
+}
+
+}  // namespace
+}  // namespace paxledger::world
