@@ -132,7 +132,7 @@ void Node::adopt(Keeper::Opened opened) {
   damage_ = opened.recovered.damage;
   if (!damage_.empty()) {
     ++counters_.repairs;
-    spdlog::warn("serves no reads and does not vote until its peers gave back what is missing");
+    spdlog::warn("serves no reads until its peers gave back what is missing");
   }
   keeper_ = std::move(opened.keeper);
   held_ = HeldMessages();
