@@ -3,15 +3,14 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <iostream>
 #include <limits>
 #include <utility>
 
+#include "cli/chain_reader.hpp"
 #include "cli/history_file.hpp"
 #include "cli/table.hpp"
 #include "ledger/block.hpp"
-#include "ledger/chain.hpp"
 #include "storage/posix_disk.hpp"
 #include "storage/verify.hpp"
 
@@ -19,9 +18,6 @@ namespace paxledger::cli {
 namespace {
 
 constexpr std::size_t kHashDigitsShown = 12;
-constexpr std::size_t kOperationsShown = 4;
-// The greatest height that the client protocol takes.
-constexpr Height kBeyondEveryHead((std::uint64_t{1} << 62) - 1);
 // Reading a long chain from a disk takes its time.
 constexpr auto kVerifyPatience = std::chrono::minutes(10);
 
@@ -36,68 +32,6 @@ struct Verdict {
   Json problems = Json::array();
   [[nodiscard]] bool intact() const { return unreachable.empty() && problems.empty(); }
 };
-
-using BlockSink = std::function<Result<void>(const ledger::Block&)>;
-
-// Hands the blocks `first` … `last` of a node to `sink`, in order, and no others.
-Result<void> read_blocks(client::Client& db, const client::CallOptions& call, Height first,
-                         Height last, const BlockSink& sink) {
-  while (first <= last) {
-    auto page = db.chain(first, call).get();
-    if (!page) return page.error();
-    if (page->first != first || page->blocks.empty()) {
-      return Error{ErrorCode::bad_request, "the node has no block " +
-                                               std::to_string(first.value()) + "; its height is " +
-                                               std::to_string(page->head.value())};
-    }
-    for (const SharedBytes& octets : page->blocks) {
-      auto block = ledger::decode_block(octets);
-      if (!block) return block.error();
-      if (block->header.height != first) {
-        return Error{ErrorCode::damaged,
-                     "the node gave block " + std::to_string(block->header.height.value()) +
-                         " where block " + std::to_string(first.value()) + " was asked for"};
-      }
-      if (auto taken = sink(*block); !taken) return taken;
-      first = first.next();
-      if (first > last) break;
-    }
-  }
-  return {};
-}
-
-Result<Height> height_of_node(client::Client& db, const client::CallOptions& call) {
-  // Above every head there is nothing but the answer of where the head is.
-  const auto page = db.chain(kBeyondEveryHead, call).get();
-  if (!page) return page.error();
-  return page->head;
-}
-
-void print_blocks(const std::vector<ledger::Block>& blocks, bool full) {
-  Table table({{"HEIGHT", Table::Align::right},
-               {"TIME"},
-               {"HASH"},
-               {"PREVIOUS"},
-               {"NONCE", Table::Align::right},
-               {"OPERATIONS"}});
-  const std::size_t digits = full ? 64 : kHashDigitsShown;
-  for (const auto& block : blocks) {
-    auto operations = operation_texts(block);
-    if (!full && operations.size() > kOperationsShown) {
-      const std::size_t more = operations.size() - (kOperationsShown - 1);
-      operations.resize(kOperationsShown - 1);
-      operations.push_back("… and " + std::to_string(more) + " more");
-    }
-    table.add({std::to_string(block.header.height.value()),
-               time_text(block.header.timestamp.microseconds()), block.hash.hex().substr(0, digits),
-               block.header.previous.hex().substr(0, digits), std::to_string(block.header.nonce),
-               operations.front()});
-    for (std::size_t i = 1; i < operations.size(); ++i) {
-      table.add({"", "", "", "", "", operations[i]});
-    }
-  }
-  std::cout << table.text();
-}
 
 // --- Verification -------------------------------------------------------------------------------
 
@@ -292,41 +226,6 @@ ExitCode verify_file(const CommonOptions& options, const std::string& file) {
 
 }  // namespace
 
-ExitCode chain_show(const CommonOptions& options, const ChainArguments& arguments) {
-  const auto target = find_target(options);
-  if (!target) return report(options, target.error());
-  auto db = connect(options, *target);
-  if (!db) return report(options, db.error());
-  client::CallOptions call;
-  if (arguments.node) {
-    const auto endpoint = endpoint_of(**db, *target, *arguments.node);
-    if (!endpoint) return report(options, endpoint.error());
-    call.endpoint = *endpoint;
-  }
-  const auto head = height_of_node(**db, call);
-  if (!head) return report(options, head.error());
-  const std::uint64_t last = std::min(arguments.to.value_or(head->value()), head->value());
-  std::uint64_t first = arguments.from.value_or(0);
-  if (!arguments.from) first = last - std::min(last, arguments.last) + 1;
-  std::vector<ledger::Block> blocks;
-  const auto read = read_blocks(**db, call, Height(std::max<std::uint64_t>(first, 1)), Height(last),
-                                [&](const ledger::Block& block) -> Result<void> {
-                                  blocks.push_back(block);
-                                  return {};
-                                });
-  if (!read) return report(options, read.error());
-  if (options.json()) {
-    Json list = Json::array();
-    for (const auto& block : blocks) list.push_back(block_json(block));
-    std::cout << dump(Json{{"head", head->value()}, {"blocks", std::move(list)}}) << "\n";
-  } else if (blocks.empty()) {
-    std::cout << "no blocks; the head is at height " << head->value() << "\n";
-  } else {
-    print_blocks(blocks, arguments.full);
-  }
-  return ExitCode::ok;
-}
-
 ExitCode chain_verify(const CommonOptions& options, const ChainArguments& arguments) {
   if (!arguments.data_dir.empty()) return verify_directories(options, arguments.data_dir);
   if (!arguments.file.empty()) return verify_file(options, arguments.file);
@@ -343,49 +242,6 @@ ExitCode chain_verify(const CommonOptions& options, const ChainArguments& argume
   }
   compare_nodes(**db, *about, verdicts);
   return show_verdicts(options, verdicts);
-}
-
-ExitCode chain_export(const CommonOptions& options, const ChainArguments& arguments) {
-  const auto target = find_target(options);
-  if (!target) return report(options, target.error());
-  auto db = connect(options, *target);
-  if (!db) return report(options, db.error());
-  // All from one node, so that no page can come from another history.
-  const auto about = endpoints_about(**db, *target, arguments.node);
-  if (!about) return report(options, about.error());
-  const auto answers = ask(**db, "status", *about, std::chrono::seconds(2));
-  const auto one = std::find_if(answers.begin(), answers.end(),
-                                [](const client::Outcome& answer) { return answer.ok(); });
-  if (one == answers.end()) return report(options, answers.front().error());
-  client::CallOptions call;
-  call.endpoint = (*about)[static_cast<std::size_t>(one - answers.begin())];
-  const std::string cluster = get_or(parse(one->value.view()), "cluster", std::string());
-  const auto head = height_of_node(**db, call);
-  if (!head) return report(options, head.error());
-
-  std::ofstream out(arguments.file, std::ios::binary | std::ios::trunc);
-  if (!out) return report(options, {ErrorCode::io, "cannot write " + arguments.file});
-  write_history_head(out, cluster);
-  ledger::Chain chain(ledger::cluster_id(cluster));
-  const auto read =
-      read_blocks(**db, call, Height(1), *head, [&](const ledger::Block& block) -> Result<void> {
-        if (auto linked = chain.append(block); !linked) return linked;
-        write_history_block(out, block);
-        return {};
-      });
-  out.flush();
-  if (!read) return report(options, read.error());
-  if (!out) return report(options, {ErrorCode::io, "cannot write all of " + arguments.file});
-  if (options.json()) {
-    std::cout << dump(Json{{"file", arguments.file},
-                           {"height", chain.height().value()},
-                           {"head", chain.hash().hex()}})
-              << "\n";
-  } else {
-    std::cout << "exported " << grouped(chain.height().value()) << " blocks to " << arguments.file
-              << "; head " << chain.hash().hex() << "\n";
-  }
-  return ExitCode::ok;
 }
 
 }  // namespace paxledger::cli
