@@ -179,6 +179,10 @@ Write write_of(kv::CommandKind kind, std::string_view key, std::string_view valu
 
 }  // namespace
 
+std::uint64_t protocol_version() {
+  return wire::kClientProtocolVersion;
+}
+
 Result<std::unique_ptr<Client>> Client::connect(Options options) {
   if (const auto checked = check(options); !checked) return checked.error();
   auto loop = IoLoop::start(options);

@@ -34,6 +34,9 @@ class IoLoop;
 inline constexpr std::size_t kEndpointsMax = 64;
 inline constexpr std::size_t kConnectionsMax = 256;
 
+// The version of the client protocol that is spoken (docs/reference/client-protocol.md).
+[[nodiscard]] std::uint64_t protocol_version();
+
 struct Options {
   // Where the nodes listen for clients, e.g. "tcp://127.0.0.1:7101". The first is asked first.
   std::vector<std::string> endpoints;

@@ -96,7 +96,10 @@ void Dispatcher::dispatch(std::uint64_t id, Clock::time_point now) {
   Request& request = requests_.at(id);
   const auto link = choose_link(id, request, now);
   if (request.endpoint && links_[*link].state == LinkState::down) {
-    fail(id, ErrorCode::io, "cannot connect to " + name_of(*link), now);
+    fail(id, ErrorCode::io,
+         links_[*link].dialled ? name_of(*link) + " does not answer"
+                               : "cannot connect to " + name_of(*link),
+         now);
     return;
   }
   if (!link) {
@@ -219,6 +222,10 @@ std::vector<wire::ClientRequest> Dispatcher::take_packet(std::size_t link, Clock
 }
 
 // --- What happened ------------------------------------------------------------------------------
+
+void Dispatcher::dialled(std::size_t link, bool taken) {
+  links_[link].dialled = taken;
+}
 
 void Dispatcher::connected(std::size_t link, Clock::time_point now) {
   links_[link].state = LinkState::up;
@@ -382,8 +389,11 @@ void Dispatcher::expire(std::uint64_t id, Clock::time_point now) {
   } else if (reason.code != ErrorCode::ok) {
     fail(id, reason.code, reason.message, now);
   } else if (request.attempts == 0) {
-    fail(id, request.endpoint ? ErrorCode::io : ErrorCode::no_quorum,
-         "no node could be reached by the deadline", now);
+    if (request.endpoint) {
+      fail(id, ErrorCode::io, name_of(*request.endpoint) + " does not answer", now);
+    } else {
+      fail(id, ErrorCode::no_quorum, "no node could be reached by the deadline", now);
+    }
   } else {
     fail(id, ErrorCode::timeout,
          "no answer came from " + name_of(request.link) + " by the deadline", now);

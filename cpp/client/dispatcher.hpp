@@ -40,6 +40,8 @@ class Dispatcher {
 
   // What happened on a link.
   void replied(std::size_t link, wire::ClientReply reply, Clock::time_point now);
+  // Somebody took the TCP connection (or nobody did), who has yet to say that it is a node.
+  void dialled(std::size_t link, bool taken);
   void connected(std::size_t link, Clock::time_point now);
   void disconnected(std::size_t link, Clock::time_point now);
 
@@ -66,6 +68,7 @@ class Dispatcher {
     std::size_t asked = 0;             // requests in Phase::asked
     Clock::time_point heard;           // last reply, or the first question after a pause
     Clock::time_point suspect_until;   // it was silent; others are asked first
+    bool dialled = false;              // somebody took the last TCP connection
   };
   using Requests = std::unordered_map<std::uint64_t, Request>;
   enum class SessionState : std::uint8_t { none, opening, open };

@@ -12,6 +12,7 @@
 namespace paxledger::client {
 namespace {
 
+constexpr int kDialEvents = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_CLOSED;
 constexpr int kUpEvents = ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
 constexpr int kDownEvents = ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CONNECT_RETRIED |
                             ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
@@ -187,7 +188,8 @@ Result<void> IoLoop::open(std::size_t link) {
   auto monitor = context_.open(zmq::socket_type::pair, bounds());
   if (!monitor) return monitor.error();
   const std::string address = "inproc://monitor-" + std::to_string(link);
-  if (zmq_socket_monitor(dealer->handle(), address.c_str(), kUpEvents | kDownEvents) != 0) {
+  if (zmq_socket_monitor(dealer->handle(), address.c_str(),
+                         kDialEvents | kUpEvents | kDownEvents) != 0) {
     return Error{ErrorCode::io, std::string("cannot watch a connection: ") + zmq_strerror(errno)};
   }
   if (zmq_connect(monitor->handle(), address.c_str()) != 0) {
@@ -266,6 +268,7 @@ void IoLoop::observe(std::size_t link) {
         return;
       }
     }
+    if ((event & kDialEvents) != 0) dispatcher_.dialled(link, event == ZMQ_EVENT_CONNECTED);
     if ((event & kUpEvents) != 0) dispatcher_.connected(link, Clock::now());
     if ((event & kDownEvents) != 0) dispatcher_.disconnected(link, Clock::now());
   }

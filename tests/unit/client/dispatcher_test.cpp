@@ -296,6 +296,21 @@ TEST_F(DispatcherTest, AFixedEndpointIsAskedAndNoOther) {
   EXPECT_EQ(other->end->code, ErrorCode::io);
 }
 
+TEST_F(DispatcherTest, TellsANodeThatIsSilentFromAPlaceWhereNobodyListens) {
+  dispatcher_->dialled(0, false);
+  dispatcher_->disconnected(0, now_);
+  EXPECT_EQ(get("a", 0)->end->message, "cannot connect to tcp://a:1");
+  // Somebody takes the connection and never greets, as a paused process does.
+  dispatcher_->dialled(1, true);
+  dispatcher_->disconnected(1, now_);
+  EXPECT_EQ(get("a", 1)->end->message, "tcp://b:1 does not answer");
+  const auto call = get("a", 2);
+  pass(milliseconds(5000));
+  ASSERT_TRUE(call->end);
+  EXPECT_EQ(call->end->code, ErrorCode::io);
+  EXPECT_EQ(call->end->message, "tcp://c:1 does not answer");
+}
+
 TEST_F(DispatcherTest, AWriteThatIsRefusedForGoodEnds) {
   const auto call = put("a");
   open_session();
