@@ -4,47 +4,95 @@
 #include <array>
 #include <cstdio>
 #include <ctime>
+#include <numeric>
 #include <utility>
 
 #include "base/invariant.hpp"
+#include "cli/terminal_text.hpp"
 
 namespace paxledger::cli {
 
-std::size_t width_of(std::string_view text) {
-  // Every octet that does not continue a code point begins one.
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char octet) {
-    return (static_cast<unsigned char>(octet) & 0xC0) != 0x80;
-  }));
+namespace {
+
+// Room for a few characters and the size.
+constexpr std::size_t kElasticMin = 16;
+
+std::string fitted(const Cell& cell, std::size_t width) {
+  if (width_of(cell.text) + width_of(cell.note) <= width) return cell.text + cell.note;
+  const std::string tail =
+      (cell.octets ? "… (" + size_text(*cell.octets) + ")" : std::string("…")) + cell.note;
+  const std::size_t room = width - std::min(width, width_of(tail));
+  return std::string(cut(cell.text, room)) + tail;
 }
 
-void Table::add(std::vector<std::string> cells) {
+}  // namespace
+
+void Table::add(std::vector<Cell> cells) {
   invariant(cells.size() == columns_.size(), "a row has a cell for every column");
   rows_.push_back(std::move(cells));
 }
 
-std::string Table::text() const {
-  std::vector<std::size_t> widths;
-  std::vector<std::string> titles;
-  for (const Column& column : columns_) {
-    titles.push_back(column.title);
-    widths.push_back(width_of(column.title));
+std::vector<std::size_t> Table::widths_within(std::size_t limit) const {
+  constexpr std::size_t kGap = 2;
+  std::vector<std::size_t> full;
+  std::vector<std::size_t> least;
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    std::size_t width = width_of(columns_[i].title);
+    std::size_t needed = std::max(width, kElasticMin);
+    for (const auto& row : rows_) {
+      const std::size_t note = width_of(row[i].note);
+      width = std::max(width, width_of(row[i].text) + note);
+      needed = std::max(needed, note + kElasticMin / 2);
+    }
+    full.push_back(width);
+    least.push_back(columns_[i].kind == Kind::elastic ? std::min(width, needed) : width);
   }
-  for (const auto& row : rows_) {
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width_of(row[i]));
+  const auto capped = [&](std::size_t cap) {
+    std::vector<std::size_t> widths = full;
+    for (std::size_t i = 0; i < widths.size(); ++i) {
+      widths[i] = std::min(full[i], std::max(least[i], cap));
+    }
+    return widths;
+  };
+  const auto fits = [&](std::size_t cap) {
+    const auto widths = capped(cap);
+    return std::accumulate(widths.begin(), widths.end(), kGap * (widths.size() - 1)) <= limit;
+  };
+  // The greatest cap under which a line fits, or 0.
+  std::size_t low = 0;
+  std::size_t high = *std::max_element(full.begin(), full.end());
+  while (low < high) {
+    const std::size_t middle = low + (high - low + 1) / 2;
+    if (fits(middle)) {
+      low = middle;
+    } else {
+      high = middle - 1;
+    }
   }
+  return capped(low);
+}
+
+std::string Table::text(std::size_t limit) const {
+  const std::vector<std::size_t> widths = widths_within(limit);
   std::string text;
   const auto print = [&](const std::vector<std::string>& row) {
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
-      const std::string padding(widths[i] - width_of(row[i]), ' ');
+      const std::string padding(widths[i] - std::min(widths[i], width_of(row[i])), ' ');
       if (i > 0) line += "  ";
       line += columns_[i].align == Align::right ? padding + row[i] : row[i] + padding;
     }
     line.erase(line.find_last_not_of(' ') + 1);
     text += line + "\n";
   };
-  print(titles);
-  for (const auto& row : rows_) print(row);
+  std::vector<std::string> line;
+  for (const Column& column : columns_) line.push_back(column.title);
+  print(line);
+  for (const auto& row : rows_) {
+    line.clear();
+    for (std::size_t i = 0; i < row.size(); ++i) line.push_back(fitted(row[i], widths[i]));
+    print(line);
+  }
   return text;
 }
 

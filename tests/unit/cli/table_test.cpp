@@ -15,12 +15,37 @@ TEST(Table, AlignsItsColumns) {
             "node 10  12345678\n");
 }
 
-TEST(Table, CountsCodePointsAndNotOctets) {
-  EXPECT_EQ(width_of("1 → 2"), 5u);
+TEST(Table, CountsColumnsAndNotOctets) {
   Table table({{"A"}, {"B"}});
   table.add({"→", "x"});
   table.add({"ab", "y"});
-  EXPECT_EQ(table.text(), "A   B\n→   x\nab  y\n");
+  table.add({"日", "z"});
+  table.add({"e\u0301", "q"});
+  EXPECT_EQ(table.text(), "A   B\n→   x\nab  y\n日  z\ne\u0301   q\n");
+}
+
+TEST(Table, CutsElasticColumnsToTheTerminalAndSaysHowLongTheCellsAre) {
+  Table table({{"KEY", Table::Align::left, Table::Kind::elastic},
+               {"VALUE", Table::Align::left, Table::Kind::elastic},
+               {"REVISION", Table::Align::right}});
+  table.add({"short", Cell(std::string(5000, 'v'), 5000, " (r7)"), "7"});
+  table.add({"→", Cell("日本語日本語日本語日本語日本語", 45), "123"});
+  EXPECT_EQ(table.text(46),
+            "KEY    VALUE                          REVISION\n"
+            "short  vvvvvvvvvvvvv… (4.9 KiB) (r7)         7\n"
+            "→      日本語日本語日本語日… (45 B)        123\n");
+  EXPECT_NE(table.text().find(std::string(5000, 'v') + " (r7)"), std::string::npos);
+}
+
+TEST(Table, DividesTheRoomEquallyAndLeavesRigidColumnsWhole) {
+  Table table({{"A", Table::Align::left, Table::Kind::elastic},
+               {"RIGID"},
+               {"B", Table::Align::left, Table::Kind::elastic}});
+  table.add({std::string(100, 'a'), std::string(10, 'r'), std::string(200, 'b')});
+  EXPECT_EQ(table.text(60), "A" + std::string(24, ' ') + "RIGID       B\n" + std::string(22, 'a') +
+                                "…  rrrrrrrrrr  " + std::string(22, 'b') + "…\n");
+  // No room at all: still a line with all its columns.
+  EXPECT_NE(table.text(1).find("rrrrrrrrrr"), std::string::npos);
 }
 
 TEST(Text, OfNumbersIsReadable) {
