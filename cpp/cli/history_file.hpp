@@ -1,13 +1,14 @@
-// A chain in one text file, as `paxledger chain export` writes it and `chain verify --file` reads
-// it:
+// A chain in one text file, as `paxledger chain export` writes it and `chain verify --history`
+// reads it (docs/reference/export-format.md):
 //
 //   file    := first LF { block LF }*
 //   first   := {"paxledger_chain": 1, "cluster": name}
 //   block   := {"height": n, "time": text, "hash": hex, "previous": hex, "nonce": n,
-//               "operations": [text…], "octets": hex}
+//               "work_bits": n, "operations": [text…], "octets": hex}
 //
 // Every line is a JSON object. Only `octets` (ledger/block.hpp) counts for verification; the rest
-// is for people, and is compared with what the octets say.
+// is for people, and is compared with what the octets say. So what it says is a part of the format:
+// block_json() may not follow what other commands show.
 #pragma once
 
 #include <cstdint>
