@@ -7,6 +7,7 @@
 #include <iostream>
 #include <utility>
 
+#include "cli/terminal_text.hpp"
 #include "node/quantities.hpp"
 
 namespace paxledger::cli {
@@ -27,6 +28,23 @@ std::vector<std::string> split_commas(const std::vector<std::string>& lists) {
   return parts;
 }
 
+void tell_error(const CommonOptions& options, ErrorCode code, std::string_view word,
+                const std::string& message) {
+  if (options.json()) {
+    Json json;
+    json["error"] = word;
+    json["message"] = message;
+    std::cout << dump(json) << "\n";
+    return;
+  }
+  // The words of the public errors are worth repeating; those inside a process say nothing that
+  // the message does not.
+  const bool is_public = code < ErrorCode::io;
+  const bool says_so = std::string_view(message).starts_with(word);
+  std::cerr << "paxledger: " << (is_public && !says_so ? std::string(word) + ": " : "")
+            << safe_message(message) << "\n";
+}
+
 }  // namespace
 
 std::string Target::name_of(std::size_t endpoint) const {
@@ -42,21 +60,41 @@ Json Target::json_of(std::size_t endpoint) const {
 }
 
 ExitCode report(const CommonOptions& options, const Error& error) {
-  if (options.json()) {
-    Json json;
-    json["error"] = to_string(error.code);
-    json["message"] = error.message;
-    std::cout << dump(json) << "\n";
-  } else {
-    // The words of the public errors are worth repeating; those inside a process say nothing that
-    // the message does not.
-    const std::string_view word = to_string(error.code);
-    const bool is_public = error.code < ErrorCode::io;
-    const bool says_so = std::string_view(error.message).starts_with(word);
-    std::cerr << "paxledger: " << (is_public && !says_so ? std::string(word) + ": " : "")
-              << error.message << "\n";
-  }
+  tell_error(options, error.code, to_string(error.code), error.message);
   return exit_code_of(error.code);
+}
+
+ExitCode report_read(const CommonOptions& options, const Error& error) {
+  if (error.code != ErrorCode::timeout) return report(options, error);
+  std::string message = error.message;
+  const std::string_view word = to_string(error.code);
+  if (message.starts_with(word)) message.erase(0, word.size());
+  if (message.starts_with(": ")) message.erase(0, 2);
+  message += std::string(message.empty() ? "" : "; ") + "nothing was read";
+  tell_error(options, error.code, "timeout", message);
+  return exit_code_of(error.code);
+}
+
+Duration timeout_of(const CommonOptions& options) {
+  return *node::parse_duration(options.timeout);
+}
+
+std::string silence_of(const Error& error) {
+  if (error.message.starts_with("cannot connect")) return "cannot connect";
+  const bool silent = error.code == ErrorCode::timeout || error.code == ErrorCode::io;
+  return silent ? "does not answer" : error.message;
+}
+
+Result<void> check_node(const node::Configuration& configuration, std::uint32_t id,
+                        const std::string& name) {
+  if (configuration.find(NodeId(id)) != nullptr) return {};
+  std::string ids;
+  for (const auto& entry : configuration.nodes) {
+    ids += (ids.empty() ? "" : ", ") + std::to_string(entry.id.value());
+  }
+  return Error{ErrorCode::configuration, name + ": there is no node " + std::to_string(id) +
+                                             " in " + configuration.file.string() +
+                                             "; expected one of " + ids};
 }
 
 Result<node::Configuration> find_configuration(const CommonOptions& options) {
@@ -117,30 +155,35 @@ std::vector<client::Outcome> ask(client::Client& db, std::string_view action,
   return outcomes;
 }
 
-Result<std::size_t> endpoint_of(client::Client& db, const Target& target, std::uint32_t id) {
+Result<std::size_t> endpoint_of(client::Client& db, const Target& target, std::uint32_t id,
+                                Duration timeout) {
   if (target.configuration) {
+    if (auto known = check_node(*target.configuration, id, "--node"); !known) return known.error();
     const auto& nodes = target.configuration->nodes;
     const auto found = std::find_if(nodes.begin(), nodes.end(), [&](const node::NodeEntry& entry) {
       return entry.id == NodeId(id);
     });
-    if (found != nodes.end()) return static_cast<std::size_t>(found - nodes.begin());
-    return Error{ErrorCode::bad_request, "there is no node " + std::to_string(id) + " in " +
-                                             target.configuration->file.string()};
+    return static_cast<std::size_t>(found - nodes.begin());
   }
   std::vector<std::size_t> all(target.endpoints.size());
   for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
-  const auto answers = ask(db, "status", all, std::chrono::seconds(2));
+  const auto answers = ask(db, "status", all, timeout);
+  std::string silent;
   for (const std::size_t i : all) {
     if (get_or(parse(answers[i].value.view()), "node", std::uint32_t{0}) == id) return i;
+    if (!answers[i].ok()) {
+      silent += "; " + target.endpoints[i] + ": " + silence_of(answers[i].error());
+    }
   }
-  return Error{ErrorCode::io, "no reachable endpoint is node " + std::to_string(id)};
+  return Error{ErrorCode::io, "no endpoint that answers is node " + std::to_string(id) + silent};
 }
 
 Result<std::vector<std::size_t>> endpoints_about(client::Client& db, const Target& target,
-                                                 const std::optional<std::uint32_t>& node) {
+                                                 const std::optional<std::uint32_t>& node,
+                                                 Duration timeout) {
   std::vector<std::size_t> about;
   if (node) {
-    const auto one = endpoint_of(db, target, *node);
+    const auto one = endpoint_of(db, target, *node, timeout);
     if (!one) return one.error();
     about.push_back(*one);
     return about;

@@ -24,6 +24,7 @@ struct CommonOptions {
   std::string file;                    // -f
   std::string output = "table";        // -o
   std::string deadline = "5s";         // --deadline
+  std::string timeout = "1s";          // --timeout, for one node
   [[nodiscard]] bool json() const { return output == "json"; }
 };
 
@@ -42,6 +43,20 @@ struct Target {
 // standard output, and gives the exit code for it.
 ExitCode report(const CommonOptions& options, const Error& error);
 
+// The same for what went wrong with a read. A timeout is one of no consequence then, and is called
+// so: nothing was read, and there is no outcome to be unknown.
+ExitCode report_read(const CommonOptions& options, const Error& error);
+
+// How long to wait for a node that is silent. Precondition: --timeout was checked when it was read.
+[[nodiscard]] Duration timeout_of(const CommonOptions& options);
+// Why a node gave no answer, in a few words: nobody listens there ("cannot connect"), or somebody
+// does who says nothing ("does not answer").
+[[nodiscard]] std::string silence_of(const Error& error);
+
+// Errors: configuration, if the file has no node `id`; `name` is the option or argument.
+[[nodiscard]] Result<void> check_node(const node::Configuration& configuration, std::uint32_t id,
+                                      const std::string& name);
+
 // Errors: configuration. --endpoint wins over -f, -f over ./cluster.yaml.
 [[nodiscard]] Result<Target> find_target(const CommonOptions& options);
 // The same for commands that handle processes and so need the file. Errors: configuration.
@@ -52,13 +67,15 @@ ExitCode report(const CommonOptions& options, const Error& error);
                                                               const Target& target);
 
 // The endpoint of node `id`: by the configuration, or else by asking every endpoint who it is.
-// Errors: bad_request, io.
+// Errors: configuration (the file has no such node), io (no endpoint that answers is that node).
 [[nodiscard]] Result<std::size_t> endpoint_of(client::Client& db, const Target& target,
-                                              std::uint32_t id);
+                                              std::uint32_t id,
+                                              Duration timeout = std::chrono::seconds(1));
 
 // The endpoints that a command with an optional --node is about: that one, or all.
 [[nodiscard]] Result<std::vector<std::size_t>> endpoints_about(
-    client::Client& db, const Target& target, const std::optional<std::uint32_t>& node);
+    client::Client& db, const Target& target, const std::optional<std::uint32_t>& node,
+    Duration timeout = std::chrono::seconds(1));
 
 // The same order to several endpoints at once; outcomes in their order.
 [[nodiscard]] std::vector<client::Outcome> ask(client::Client& db, std::string_view action,

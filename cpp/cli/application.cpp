@@ -1,31 +1,40 @@
 #include "cli/application.hpp"
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <functional>
 #include <iostream>
 #include <utility>
 
 #include "cli/bench_command.hpp"
 #include "cli/chain_commands.hpp"
+#include "cli/checked_option.hpp"
 #include "cli/cluster_commands.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/key_commands.hpp"
+#include "cli/usage.hpp"
+#include "client/client.hpp"
+#include "ledger/block.hpp"
 
 namespace paxledger::cli {
 namespace {
 
+std::string version_text() {
+  return std::string("paxledger ") + PAXLEDGER_VERSION + " (chain format " +
+         std::to_string(ledger::kFormatVersion) + ", client protocol " +
+         std::to_string(client::protocol_version()) + ")";
+}
+
 constexpr const char* kFooter =
     "Exit codes: 0 ok, 1 not found, 2 wrong usage or configuration, 3 compare failed,\n"
-    "4 no quorum (not served, no effect), 5 timeout (outcome unknown), 6 refused,\n"
-    "7 verification failed, 8 anything else.";
+    "4 no quorum (not served, no effect), 5 timeout (of a write: outcome unknown), 6 refused,\n"
+    "7 verification failed, 8 anything else, such as a node that gives no answer.";
 
 // Holds what is parsed into, and the command that was chosen. The options of all commands write
 // into the same fields, which is safe because only one command is chosen.
 class CommandLine {
  public:
   CommandLine() : app_("Paxledger: a replicated, tamper-evident key-value database", "paxledger") {
-    app_.set_version_flag("--version", PAXLEDGER_VERSION);
+    app_.set_version_flag("--version", version_text());
     app_.require_subcommand(1);
     app_.footer(kFooter);
     add_cluster();
@@ -35,12 +44,14 @@ class CommandLine {
     add_bench();
   }
 
-  int run(std::vector<std::string> arguments) {
-    std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
+  int run(const std::vector<std::string>& arguments) {
     try {
-      app_.parse(std::move(arguments));
+      app_.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
     } catch (const CLI::ParseError& error) {
-      return app_.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::usage);
+      if (error.get_exit_code() == 0) return app_.exit(error);  // help, or the version
+      common_.output = wants_json(arguments) ? "json" : "table";
+      return static_cast<int>(
+          report(common_, {ErrorCode::configuration, explain(app_, arguments, error)}));
     }
     return static_cast<int>(chosen_());
   }
@@ -54,11 +65,9 @@ class CommandLine {
                     "A node's client endpoint, tcp://HOST:PORT; repeated or with commas")
         ->allow_extra_args(false);
     app->add_option("-f,--file", common_.file, "The cluster's configuration [./cluster.yaml]");
-    app->add_option("-o,--output", common_.output, "table or json")
-        ->check(CLI::IsMember({"table", "json"}))
-        ->capture_default_str();
-    app->add_option("--deadline", common_.deadline, "How long to try, e.g. 500ms")
-        ->capture_default_str();
+    add_choice(*app, "-o,--output", common_.output, "For people or for programs",
+               {"table", "json"});
+    add_time(*app, "--deadline", common_.deadline, "How long to try, e.g. 500ms");
     app->callback([this, action = std::move(action)] { chosen_ = action; });
     return app;
   }
@@ -72,16 +81,23 @@ class CommandLine {
   void add_cluster() {
     auto* up_app = command(app_, "up", "Start the nodes of cluster.yaml and wait until they serve",
                            [this] { return up(common_, up_); });
-    up_app->add_option("--rejoin", up_.rejoin, "A node that lost its disk and begins anew")
-        ->allow_extra_args(false);
-    up_app->add_option("--wait", up_.wait, "How long to wait for service")->capture_default_str();
+    add_whole_list(*up_app, "--rejoin", up_.rejoin,
+                   "Nodes that lost their disk and begin anew, e.g. 2 or 2,3", kNodeIds);
+    add_time(*up_app, "--wait", up_.wait, "How long to wait for service");
     command(app_, "down", "Stop the nodes of cluster.yaml; the data stays",
             [this] { return down(common_); });
-    command(app_, "status", "Every node: role, ballot, height, head, lag, uptime, state",
-            [this] { return status(common_); });
+    auto* status_app =
+        command(app_, "status", "Every node: role, ballot, height, head, lag, uptime, state",
+                [this] { return status(common_); });
+    add_timeout(status_app);
     auto* queue_app = command(app_, "queue", "What waits to be decided",
                               [this] { return queue(common_, queue_node_); });
-    queue_app->add_option("--node", queue_node_, "Only this node");
+    add_whole(*queue_app, "--node", queue_node_, "Only this node", kNodeIds);
+    add_timeout(queue_app);
+  }
+
+  void add_timeout(CLI::App* app) {
+    add_time(*app, "--timeout", common_.timeout, "How long to wait for a node that is silent");
   }
 
   void add_keys() {
@@ -92,7 +108,7 @@ class CommandLine {
     auto* get_app = command(app_, "get", "Read a key", [this] { return get(common_, keys_); });
     get_app->add_option("key", keys_.key)->required();
     add_consistency(get_app, {"linearizable", "local", "ledger"});
-    get_app->add_option("--node", keys_.node, "Ask this node and no other");
+    add_whole(*get_app, "--node", keys_.node, "Ask this node and no other", kNodeIds);
     get_app->add_flag("--raw", keys_.raw, "The value's octets and nothing else");
 
     auto* del_app = command(app_, "del", "Remove a key", [this] { return remove(common_, keys_); });
@@ -101,41 +117,42 @@ class CommandLine {
     auto* cas_app = command(app_, "cas", "Write a key if its revision is the expected one",
                             [this] { return compare_and_put(common_, keys_); });
     cas_app->add_option("key", keys_.key)->required();
-    cas_app->add_option("revision", keys_.revision, "0: only if the key is not there")
-        ->required()
-        ->check(CLI::NonNegativeNumber);
+    add_whole(*cas_app, "revision", keys_.revision, "0: only if the key is not there", {})
+        ->required();
     cas_app->add_option("value", keys_.value, "The value; - reads standard input")->required();
 
     auto* scan_app = command(app_, "scan", "List keys", [this] { return scan(common_, keys_); });
     scan_app->add_option("prefix", keys_.key, "Only keys that start with this");
     add_consistency(scan_app, {"linearizable", "local"});
-    scan_app->add_option("--node", keys_.node, "Ask this node and no other");
+    add_whole(*scan_app, "--node", keys_.node, "Ask this node and no other", kNodeIds);
+    scan_app->add_flag("--full", keys_.full, "Whole keys and values, however wide");
 
     auto* kv_app = command(app_, "kv", "All keys of every node side by side, as each has them",
                            [this] { return key_values(common_, keys_); });
     kv_app->add_option("prefix", keys_.key, "Only keys that start with this");
-    kv_app->add_option("--node", keys_.node, "Only this node");
+    add_whole(*kv_app, "--node", keys_.node, "Only this node", kNodeIds);
+    kv_app->add_flag("--full", keys_.full, "Whole keys and values, however wide");
+    add_timeout(kv_app);
   }
 
   void add_consistency(CLI::App* app, const std::vector<std::string>& modes) {
-    app->add_option("--consistency", keys_.consistency, "How fresh the answer must be")
-        ->check(CLI::IsMember(modes))
-        ->capture_default_str();
+    add_choice(*app, "--consistency", keys_.consistency, "How fresh the answer must be", modes);
   }
 
   void add_chain() {
     CLI::App* chain = group("chain", "The history, as a chain of blocks");
     auto* show =
         command(*chain, "show", "Print blocks", [this] { return chain_show(common_, chain_); });
-    show->add_option("--node", chain_.node, "As this node has them");
-    show->add_option("--from", chain_.from, "First height")->check(CLI::PositiveNumber);
-    show->add_option("--to", chain_.to, "Last height [the head]")->check(CLI::PositiveNumber);
-    show->add_option("--last", chain_.last, "How many, without --from")->capture_default_str();
-    show->add_flag("--full", chain_.full, "Whole hashes and all operations");
+    add_whole(*show, "--node", chain_.node, "As this node has them", kNodeIds);
+    auto* from = add_whole(*show, "--from", chain_.from, "First height", kHeights);
+    add_whole(*show, "--to", chain_.to, "Last height [the head]", kHeights);
+    add_whole(*show, "--last", chain_.last, "How many, instead of --from", kHeights)
+        ->excludes(from);
+    show->add_flag("--full", chain_.full, "Whole hashes, keys and values, and all operations");
 
     auto* verify = command(*chain, "verify", "Read every node's chain again, byte by byte",
                            [this] { return chain_verify(common_, chain_); });
-    verify->add_option("--node", chain_.node, "Only this node");
+    add_whole(*verify, "--node", chain_.node, "Only this node", kNodeIds);
     auto* data_dir = verify->add_option("--data-dir", chain_.data_dir,
                                         "A data directory that no running node uses");
     verify->add_option("--history", chain_.file, "A file of `chain export`")->excludes(data_dir);
@@ -143,7 +160,7 @@ class CommandLine {
     auto* out = command(*chain, "export", "Write the whole chain to a file",
                         [this] { return chain_export(common_, chain_); });
     out->add_option("to", chain_.file, "The file")->required();
-    out->add_option("--node", chain_.node, "As this node has it");
+    add_whole(*out, "--node", chain_.node, "As this node has it", kNodeIds);
   }
 
   void add_faults() {
@@ -152,48 +169,46 @@ class CommandLine {
                          "Disturb what two nodes send each other; blocks it unless "
                          "something milder is named",
                          [this] { return fault_link(common_, fault_); });
-    link->add_option("a", fault_.a, "A node")->required();
-    link->add_option("b", fault_.b, "Another node")->required();
+    add_whole(*link, "a", fault_.a, "A node", kNodeIds)->required();
+    add_whole(*link, "b", fault_.b, "Another node", kNodeIds)->required();
     link->add_flag("--one-way", fault_.one_way, "Only what a sends to b");
-    link->add_option("--drop", fault_.drop, "Share of messages lost, 0 to 1");
-    link->add_option("--delay", fault_.delay, "E.g. 50ms");
-    link->add_option("--jitter", fault_.jitter, "Up to so much more delay, e.g. 10ms");
-    link->add_option("--duplicate", fault_.duplicate, "Share of messages sent twice, 0 to 1");
-    link->add_option("--reorder", fault_.reorder, "Share of messages overtaken, 0 to 1");
+    constexpr RealRange kShare{0, 1};
+    add_real(*link, "--drop", fault_.drop, "Share of messages lost, 0 to 1", kShare);
+    add_time(*link, "--delay", fault_.delay, "E.g. 50ms", "0ms", kLongestDelay);
+    add_time(*link, "--jitter", fault_.jitter, "Up to so much more delay, e.g. 10ms", "0ms",
+             kLongestDelay);
+    add_real(*link, "--duplicate", fault_.duplicate, "Share of messages sent twice, 0 to 1",
+             kShare);
+    add_real(*link, "--reorder", fault_.reorder, "Share of messages overtaken, 0 to 1", kShare);
 
     auto* node = command(*fault, "node", "Kill a node's process (SIGKILL)",
                          [this] { return fault_node(common_, fault_); });
-    node->add_option("node", fault_.a, "The node")->required();
+    add_whole(*node, "node", fault_.a, "The node", kNodeIds)->required();
     node->add_flag("--pause", fault_.pause, "Pause it (SIGSTOP) instead");
 
     auto* heal =
         command(*fault, "heal", "Clear all link faults, bring back killed and paused nodes",
                 [this] { return fault_heal(common_, fault_); });
-    heal->add_option("--wait", fault_.wait, "How long to wait for service")->capture_default_str();
+    add_time(*heal, "--wait", fault_.wait, "How long to wait until all nodes are ready");
     command(*fault, "list", "What is broken now", [this] { return fault_list(common_); });
   }
 
   void add_bench() {
     auto* app = command(app_, "bench", "Measure throughput and latency",
                         [this] { return bench(common_, bench_); });
-    app->add_option("--workload,--operation", bench_.workload, "put, get or mixed (half of each)")
-        ->check(CLI::IsMember({"put", "get", "mixed"}))
-        ->capture_default_str();
-    app->add_option("--outstanding", bench_.outstanding, "Closed loop: requests always under way")
-        ->check(CLI::Range(1, 4096))
-        ->capture_default_str();
-    app->add_option("--rate", bench_.rate, "Open loop: requests begun per second, come what may")
-        ->check(CLI::Range(0.1, 1e6));
-    app->add_option("--duration", bench_.duration, "Measured time")->capture_default_str();
-    app->add_option("--warm-up", bench_.warm_up, "Time before that")->capture_default_str();
+    add_choice(*app, "--workload,--operation", bench_.workload, "Mixed is half of each",
+               {"put", "get", "mixed"});
+    add_whole(*app, "--outstanding", bench_.outstanding, "Closed loop: requests always under way",
+              {1, 4096});
+    add_real(*app, "--rate", bench_.rate, "Open loop: requests begun per second, come what may",
+             {0.1, 1e6});
+    add_time(*app, "--duration", bench_.duration, "Measured time");
+    add_time(*app, "--warm-up", bench_.warm_up, "Time before that", "0ms");
     app->add_option("--value-bytes,--value-size", bench_.value_size, "Size of a value")
         ->capture_default_str();
-    app->add_option("--keys", bench_.keys, "Number of keys")
-        ->check(CLI::Range(1, 100'000'000))
-        ->capture_default_str();
-    app->add_option("--connections", bench_.connections, "Connections to each node in use")
-        ->check(CLI::Range(1, 256))
-        ->capture_default_str();
+    add_whole(*app, "--keys", bench_.keys, "Number of keys", {1, 100'000'000});
+    add_whole(*app, "--connections", bench_.connections, "Connections to each node in use",
+              {1, client::kConnectionsMax});
     app->add_flag("--any-node", bench_.any_node,
                   "Spread the connections over all nodes instead of asking the leader");
   }
@@ -211,8 +226,8 @@ class CommandLine {
 
 }  // namespace
 
-int run(std::vector<std::string> arguments) {
-  return CommandLine().run(std::move(arguments));
+int run(const std::vector<std::string>& arguments) {
+  return CommandLine().run(arguments);
 }
 
 }  // namespace paxledger::cli

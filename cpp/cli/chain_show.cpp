@@ -7,7 +7,9 @@
 #include "cli/chain_commands.hpp"
 #include "cli/chain_reader.hpp"
 #include "cli/history_file.hpp"
+#include "cli/operation_view.hpp"
 #include "cli/table.hpp"
+#include "cli/terminal_text.hpp"
 #include "ledger/block.hpp"
 #include "ledger/chain.hpp"
 
@@ -15,7 +17,17 @@ namespace paxledger::cli {
 namespace {
 
 constexpr std::size_t kHashDigitsShown = 12;
+// On a narrow terminal the operations need the room more than the hashes and microseconds do.
+constexpr std::size_t kNarrow = 110;
+constexpr std::size_t kHashDigitsShownNarrow = 8;
 constexpr std::size_t kOperationsShown = 4;
+
+std::string block_time(const ledger::Block& block, bool narrow) {
+  std::string text = time_text(block.header.timestamp.microseconds());
+  const std::size_t fraction = text.find('.');
+  if (narrow && fraction != std::string::npos) text.replace(fraction, std::string::npos, "Z");
+  return text;
+}
 
 void print_blocks(const std::vector<ledger::Block>& blocks, bool full) {
   Table table({{"HEIGHT", Table::Align::right},
@@ -23,29 +35,35 @@ void print_blocks(const std::vector<ledger::Block>& blocks, bool full) {
                {"HASH"},
                {"PREVIOUS"},
                {"NONCE", Table::Align::right},
-               {"OPERATIONS"}});
-  const std::size_t digits = full ? 64 : kHashDigitsShown;
+               {"OPERATIONS", Table::Align::left, Table::Kind::elastic}});
+  const std::size_t width = full ? Table::kUnlimited : output_columns();
+  const bool narrow = width < kNarrow;
+  const std::size_t digits = full ? 64 : narrow ? kHashDigitsShownNarrow : kHashDigitsShown;
   for (const auto& block : blocks) {
-    auto operations = operation_texts(block);
+    auto operations = operation_cells(block);
     if (!full && operations.size() > kOperationsShown) {
       const std::size_t more = operations.size() - (kOperationsShown - 1);
-      operations.resize(kOperationsShown - 1);
-      operations.push_back("… and " + std::to_string(more) + " more");
+      operations.resize(kOperationsShown - 1, "");
+      operations.emplace_back("… and " + std::to_string(more) + " more");
     }
-    table.add({std::to_string(block.header.height.value()),
-               time_text(block.header.timestamp.microseconds()), block.hash.hex().substr(0, digits),
-               block.header.previous.hex().substr(0, digits), std::to_string(block.header.nonce),
-               operations.front()});
+    table.add({std::to_string(block.header.height.value()), block_time(block, narrow),
+               block.hash.hex().substr(0, digits), block.header.previous.hex().substr(0, digits),
+               std::to_string(block.header.nonce), operations.front()});
     for (std::size_t i = 1; i < operations.size(); ++i) {
       table.add({"", "", "", "", "", operations[i]});
     }
   }
-  std::cout << table.text();
+  std::cout << table.text(width);
 }
 
 }  // namespace
 
 ExitCode chain_show(const CommonOptions& options, const ChainArguments& arguments) {
+  if (arguments.from && arguments.to && *arguments.from > *arguments.to) {
+    return report(options, {ErrorCode::configuration,
+                            "--from " + std::to_string(*arguments.from) + " lies above --to " +
+                                std::to_string(*arguments.to) + "; expected the lower one first"});
+  }
   const auto target = find_target(options);
   if (!target) return report(options, target.error());
   auto db = connect(options, *target);
@@ -57,7 +75,7 @@ ExitCode chain_show(const CommonOptions& options, const ChainArguments& argument
     call.endpoint = *endpoint;
   }
   const auto head = height_of_node(**db, call);
-  if (!head) return report(options, head.error());
+  if (!head) return report_read(options, head.error());
   const std::uint64_t last = std::min(arguments.to.value_or(head->value()), head->value());
   std::uint64_t first = arguments.from.value_or(0);
   if (!arguments.from) first = last - std::min(last, arguments.last) + 1;
@@ -67,10 +85,10 @@ ExitCode chain_show(const CommonOptions& options, const ChainArguments& argument
                                   blocks.push_back(block);
                                   return {};
                                 });
-  if (!read) return report(options, read.error());
+  if (!read) return report_read(options, read.error());
   if (options.json()) {
     Json list = Json::array();
-    for (const auto& block : blocks) list.push_back(block_json(block));
+    for (const auto& block : blocks) list.push_back(block_view(block));
     std::cout << dump(Json{{"head", head->value()}, {"blocks", std::move(list)}}) << "\n";
   } else if (blocks.empty()) {
     std::cout << "no blocks; the head is at height " << head->value() << "\n";
@@ -88,15 +106,15 @@ ExitCode chain_export(const CommonOptions& options, const ChainArguments& argume
   // All from one node, so that no page can come from another history.
   const auto about = endpoints_about(**db, *target, arguments.node);
   if (!about) return report(options, about.error());
-  const auto answers = ask(**db, "status", *about, std::chrono::seconds(2));
+  const auto answers = ask(**db, "status", *about, timeout_of(options));
   const auto one = std::find_if(answers.begin(), answers.end(),
                                 [](const client::Outcome& answer) { return answer.ok(); });
-  if (one == answers.end()) return report(options, answers.front().error());
+  if (one == answers.end()) return report_read(options, answers.front().error());
   client::CallOptions call;
   call.endpoint = (*about)[static_cast<std::size_t>(one - answers.begin())];
   const std::string cluster = get_or(parse(one->value.view()), "cluster", std::string());
   const auto head = height_of_node(**db, call);
-  if (!head) return report(options, head.error());
+  if (!head) return report_read(options, head.error());
 
   std::ofstream out(arguments.file, std::ios::binary | std::ios::trunc);
   if (!out) return report(options, {ErrorCode::io, "cannot write " + arguments.file});
@@ -109,7 +127,7 @@ ExitCode chain_export(const CommonOptions& options, const ChainArguments& argume
         return {};
       });
   out.flush();
-  if (!read) return report(options, read.error());
+  if (!read) return report_read(options, read.error());
   if (!out) return report(options, {ErrorCode::io, "cannot write all of " + arguments.file});
   if (options.json()) {
     std::cout << dump(Json{{"file", arguments.file},

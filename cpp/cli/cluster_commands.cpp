@@ -1,18 +1,21 @@
 #include "cli/cluster_commands.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <iostream>
 #include <set>
+#include <thread>
 #include <utility>
 
+#include "cli/operation_view.hpp"
 #include "cli/table.hpp"
+#include "cli/terminal_text.hpp"
 #include "node/quantities.hpp"
 
 namespace paxledger::cli {
 namespace {
 
 constexpr std::size_t kHashDigitsShown = 12;
-constexpr auto kStatusPatience = std::chrono::seconds(1);
 
 // What one node, or the lack of one, looks like.
 struct Row {
@@ -23,10 +26,10 @@ struct Row {
   Json status;
 };
 
-std::vector<Row> look_at(client::Client& db, const Target& target) {
+std::vector<Row> look_at(client::Client& db, const Target& target, Duration timeout) {
   std::vector<std::size_t> all(target.endpoints.size());
   for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
-  const auto answers = ask(db, "status", all, kStatusPatience);
+  const auto answers = ask(db, "status", all, timeout);
   std::optional<control::LocalCluster> local;
   if (target.configuration) local.emplace(*target.configuration, std::filesystem::path());
   std::vector<Row> rows;
@@ -40,7 +43,7 @@ std::vector<Row> look_at(client::Client& db, const Target& target) {
       row.status = parse(answers[i].value.view());
       if (!row.status.is_object()) row.problem = "gave an answer that is no JSON";
     } else {
-      row.problem = answers[i].error().message;
+      row.problem = silence_of(answers[i].error());
     }
     rows.push_back(std::move(row));
   }
@@ -49,8 +52,7 @@ std::vector<Row> look_at(client::Client& db, const Target& target) {
 
 std::string state_text(const Row& row) {
   if (!row.problem.empty()) {
-    if (row.process == "stopped" || row.process == "paused") return row.process;
-    return "unreachable";
+    return row.process == "stopped" || row.process == "paused" ? row.process : row.problem;
   }
   std::string text = get_or(row.status, "ready", true)
                          ? std::string("ready")
@@ -101,9 +103,25 @@ void print_rows(const std::vector<Row>& rows) {
                get_or(row.status, "head", std::string()).substr(0, kHashDigitsShown),
                std::to_string(top - height),
                std::to_string(get_or(row.status, "keys", std::uint64_t{0})),
-               uptime_text(get_or(row.status, "uptime_s", 0.0)), state_text(row)});
+               uptime_text(get_or(row.status, "uptime_s", 0.0)), safe_message(state_text(row))});
   }
   std::cout << table.text();
+}
+
+// What a glance at the table may miss.
+void tell_missing(const std::vector<Row>& rows) {
+  std::string names;
+  std::size_t count = 0;
+  for (const Row& row : rows) {
+    if (row.problem.empty()) continue;
+    ++count;
+    const bool says_all = row.process.empty() || row.process == "running";
+    names += (names.empty() ? "" : ", ") + row.name + " (" +
+             (says_all ? row.problem : row.process) + ")";
+  }
+  if (count == 0) return;
+  std::cerr << "no answer from " << count << " of " << rows.size()
+            << (rows.size() == 1 ? " node: " : " nodes: ") << names << "\n";
 }
 
 Json processes_json(const control::LocalCluster& cluster) {
@@ -119,6 +137,18 @@ Json processes_json(const control::LocalCluster& cluster) {
     nodes.push_back(std::move(json));
   }
   return Json{{"nodes", std::move(nodes)}};
+}
+
+// Adds what waits in a node to the table, and writes its session as text.
+void add_queued(Table& table, const std::string& name, Json& item) {
+  const auto slot = get_or(item, "slot", std::uint64_t{0});
+  const auto session = get_or(item, "session", std::uint64_t{0});
+  const auto sequence = get_or(item, "sequence", std::uint64_t{0});
+  const std::string session_of = session == 0 ? "" : session_text(SessionId(session));
+  if (item.is_object()) item["session"] = session_of;
+  table.add({name, get_or(item, "stage", std::string("?")), slot == 0 ? "-" : std::to_string(slot),
+             session_of, sequence == 0 ? "-" : std::to_string(sequence),
+             safe_message(get_or(item, "what", std::string()))});
 }
 
 // Prints a text, or in JSON mode an object with it.
@@ -151,6 +181,58 @@ Result<control::LinkFault> link_of(const FaultArguments& arguments) {
   return fault;
 }
 
+Result<void> check_known(const CommonOptions& options, std::uint32_t id, const std::string& name) {
+  const auto configuration = find_configuration(options);
+  if (!configuration) return configuration.error();
+  return check_node(*configuration, id, name);
+}
+
+Result<void> check_link(const CommonOptions& options, const FaultArguments& arguments) {
+  if (arguments.a == arguments.b) {
+    return Error{ErrorCode::configuration, "a and b: a link leads from one node to another, not " +
+                                               std::to_string(arguments.a) + " to itself"};
+  }
+  if (auto known = check_known(options, arguments.a, "a"); !known) return known;
+  return check_known(options, arguments.b, "b");
+}
+
+// The running nodes that do not say that they are ready, with what they say instead.
+std::string not_ready(client::Client& db, const control::LocalCluster& cluster) {
+  std::vector<std::size_t> running;
+  const auto& nodes = cluster.configuration().nodes;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    if (cluster.process(nodes[i].id).state == control::ProcessState::running) running.push_back(i);
+  }
+  const auto answers = ask(db, "status", running, std::chrono::seconds(1));
+  std::string text;
+  for (std::size_t i = 0; i < running.size(); ++i) {
+    const Json status = parse(answers[i].value.view());
+    if (answers[i].ok() && get_or(status, "ready", false)) continue;
+    const std::string why = answers[i].ok()
+                                ? get_or(status, "not_ready_reason", std::string("not ready"))
+                                : silence_of(answers[i].error());
+    text += (text.empty() ? "node " : ", node ") + std::to_string(nodes[running[i]].id.value()) +
+            " (" + why + ")";
+  }
+  return text;
+}
+
+// Until all running nodes are ready at the same time. Errors: no_quorum, with those that are not.
+Result<void> wait_until_ready(control::LocalCluster& cluster,
+                              std::chrono::steady_clock::time_point until) {
+  constexpr auto kPollInterval = std::chrono::milliseconds(50);
+  auto db = cluster.client();
+  if (!db) return db.error();
+  for (;;) {
+    const std::string missing = not_ready(**db, cluster);
+    if (missing.empty()) return {};
+    if (std::chrono::steady_clock::now() >= until) {
+      return Error{ErrorCode::no_quorum, "healed, but not ready yet: " + missing};
+    }
+    std::this_thread::sleep_for(kPollInterval);
+  }
+}
+
 }  // namespace
 
 ExitCode up(const CommonOptions& options, const UpArguments& arguments) {
@@ -162,7 +244,11 @@ ExitCode up(const CommonOptions& options, const UpArguments& arguments) {
     std::cerr << "warning: " << warning << "\n";
   }
   std::set<NodeId> rejoin;
-  for (const std::uint32_t id : arguments.rejoin) rejoin.insert(NodeId(id));
+  for (const std::uint32_t id : arguments.rejoin) {
+    const auto known = check_node((*cluster)->configuration(), id, "--rejoin");
+    if (!known) return report(options, known.error());
+    rejoin.insert(NodeId(id));
+  }
   const auto served = (*cluster)->up(rejoin, *patience);
   if (!served) return report(options, served.error());
   const auto& configuration = (*cluster)->configuration();
@@ -188,13 +274,14 @@ ExitCode status(const CommonOptions& options) {
   if (!target) return report(options, target.error());
   auto db = connect(options, *target);
   if (!db) return report(options, db.error());
-  const auto rows = look_at(**db, *target);
+  const auto rows = look_at(**db, *target, timeout_of(options));
   if (options.json()) {
     Json nodes = Json::array();
     for (const Row& row : rows) nodes.push_back(row_json(row));
     std::cout << dump(Json{{"nodes", std::move(nodes)}}) << "\n";
   } else {
     print_rows(rows);
+    tell_missing(rows);
   }
   const bool serves = std::any_of(rows.begin(), rows.end(), [](const Row& row) {
     return row.problem.empty() && get_or(row.status, "ready", true);
@@ -207,57 +294,43 @@ ExitCode queue(const CommonOptions& options, const std::optional<std::uint32_t>&
   if (!target) return report(options, target.error());
   auto db = connect(options, *target);
   if (!db) return report(options, db.error());
-  const auto about = endpoints_about(**db, *target, node);
+  const auto about = endpoints_about(**db, *target, node, timeout_of(options));
   if (!about) return report(options, about.error());
-  const auto answers = ask(**db, "queue", *about, kStatusPatience);
+  const auto answers = ask(**db, "queue", *about, timeout_of(options));
   Table table({{"NODE"},
                {"STAGE"},
                {"SLOT", Table::Align::right},
                {"SESSION"},
                {"SEQUENCE", Table::Align::right},
-               {"WHAT"}});
+               {"WHAT", Table::Align::left, Table::Kind::elastic}});
   Json nodes = Json::array();
   std::size_t answered = 0;
   for (std::size_t i = 0; i < about->size(); ++i) {
     const std::string name = target->name_of((*about)[i]);
     Json each = target->json_of((*about)[i]);
     if (!answers[i].ok()) {
-      each["error"] = answers[i].error().message;
-      if (!options.json()) std::cerr << name << ": " << answers[i].error().message << "\n";
+      const std::string problem = silence_of(answers[i].error());
+      each["error"] = problem;
+      if (!options.json()) std::cerr << name << ": " << problem << "\n";
       nodes.push_back(std::move(each));
       continue;
     }
     ++answered;
     const Json queued = parse(answers[i].value.view());
-    const Json items = queued.is_object() && queued.contains("items") ? queued["items"] : queued;
-    for (const Json& item : items) {
-      const auto slot = get_or(item, "slot", std::uint64_t{0});
-      const auto session = get_or(item, "session", std::uint64_t{0});
-      std::string session_text;
-      if (session != 0) {
-        std::string octets;
-        for (int shift = 56; shift >= 0; shift -= 8) {
-          octets.push_back(static_cast<char>(session >> shift & 0xFF));
-        }
-        session_text = to_hex(octets);
-      }
-      const auto sequence = get_or(item, "sequence", std::uint64_t{0});
-      table.add({name, get_or(item, "stage", std::string("?")),
-                 slot == 0 ? "-" : std::to_string(slot), session_text,
-                 sequence == 0 ? "-" : std::to_string(sequence),
-                 get_or(item, "what", std::string())});
-    }
-    each["items"] = items;
+    Json items = queued.is_object() && queued.contains("items") ? queued["items"] : queued;
+    for (Json& item : items) add_queued(table, name, item);
+    each["items"] = std::move(items);
     nodes.push_back(std::move(each));
   }
   if (options.json()) {
     std::cout << dump(Json{{"nodes", std::move(nodes)}}) << "\n";
-  } else if (table.empty()) {
-    std::cout << "nothing waits\n";
-  } else {
-    std::cout << table.text();
+  } else if (!table.empty()) {
+    std::cout << table.text(output_columns());
+  } else if (answered > 0) {
+    std::cout << (answered == about->size() ? "nothing waits\n"
+                                            : "nothing waits in the nodes that answered\n");
   }
-  return answered > 0 ? ExitCode::ok : ExitCode::other;
+  return answered == about->size() ? ExitCode::ok : ExitCode::other;
 }
 
 // --- Faults -------------------------------------------------------------------------------------
@@ -265,6 +338,9 @@ ExitCode queue(const CommonOptions& options, const std::optional<std::uint32_t>&
 ExitCode fault_link(const CommonOptions& options, const FaultArguments& arguments) {
   const auto link = link_of(arguments);
   if (!link) return report(options, link.error());
+  if (const auto sound = check_link(options, arguments); !sound) {
+    return report(options, sound.error());
+  }
   auto cluster = local_cluster(options);
   if (!cluster) return report(options, cluster.error());
   std::vector<control::LinkFault> directions = {*link};
@@ -282,6 +358,9 @@ ExitCode fault_link(const CommonOptions& options, const FaultArguments& argument
 }
 
 ExitCode fault_node(const CommonOptions& options, const FaultArguments& arguments) {
+  if (const auto known = check_known(options, arguments.a, "node"); !known) {
+    return report(options, known.error());
+  }
   auto cluster = local_cluster(options);
   if (!cluster) return report(options, cluster.error());
   const NodeId node(arguments.a);
@@ -296,9 +375,13 @@ ExitCode fault_heal(const CommonOptions& options, const FaultArguments& argument
   if (!patience) return report(options, patience.error());
   auto cluster = local_cluster(options);
   if (!cluster) return report(options, cluster.error());
+  const auto until = std::chrono::steady_clock::now() + *patience;
   const auto healed = (*cluster)->heal(*patience);
   if (!healed) return report(options, healed.error());
-  return say(options, "healed; the cluster serves");
+  if (const auto ready = wait_until_ready(**cluster, until); !ready) {
+    return report(options, ready.error());
+  }
+  return say(options, "healed; all nodes are ready");
 }
 
 ExitCode fault_list(const CommonOptions& options) {

@@ -1,5 +1,9 @@
 // What the command ends with, so that scripts can tell the cases apart. Documented in
 // docs/guide/command-line.md; a number, once given, keeps its meaning.
+//
+// Nodes that give no answer: `status` says whether the cluster serves, and so is `ok` as long as
+// one node is ready, and `no_quorum` otherwise. Every other command that asks all nodes, or one by
+// --node, ends with `other` if any of them gave no answer, after it has printed what the rest said.
 #pragma once
 
 #include "base/result.hpp"
@@ -12,10 +16,10 @@ enum class ExitCode : int {
   usage = 2,  // a wrong command line or a wrong cluster.yaml
   compare_failed = 3,
   no_quorum = 4,   // not served now, without effect: no quorum, overloaded, stopping, repairing
-  unknown = 5,     // the deadline passed; a write may or may not have happened
+  unknown = 5,     // the deadline passed; a write may or may not have happened, a read read nothing
   refused = 6,     // bad request, too large, unauthorized, session expired; without effect
   not_intact = 7,  // verification found something
-  other = 8,       // a node could not be started or reached, a file not be read or written
+  other = 8,       // a node could not be started or gave no answer, a file not be read or written
 };
 
 [[nodiscard]] constexpr ExitCode exit_code_of(ErrorCode code) {

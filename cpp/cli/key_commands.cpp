@@ -7,13 +7,13 @@
 #include <map>
 #include <utility>
 
-#include "base/bytes.hpp"
 #include "cli/table.hpp"
+#include "cli/terminal_text.hpp"
 
 namespace paxledger::cli {
 namespace {
 
-constexpr std::size_t kCellBytes = 48;
+constexpr std::size_t kKeyColumns = 64;  // of a key in a sentence
 
 struct Session {
   Target target;
@@ -49,21 +49,24 @@ Result<std::string> value_of(const KeyArguments& arguments) {
   return octets;
 }
 
+// What went wrong, in terms of what was asked for.
+Error error_of(const KeyArguments& arguments, const client::Outcome& outcome) {
+  Error error = outcome.error();
+  const std::string key = shown(arguments.key, kKeyColumns);
+  if (outcome.code == ErrorCode::not_found) error.message = key;
+  if (outcome.code == ErrorCode::compare_failed) {
+    const std::uint64_t found = outcome.revision.value();
+    const std::string has =
+        found == 0 ? std::string(" is not there") : " has revision " + std::to_string(found);
+    error.message = key + has + ", not " + std::to_string(arguments.revision);
+  }
+  return error;
+}
+
 // The end of a write: its revision, or what went wrong.
 ExitCode tell(const CommonOptions& options, const KeyArguments& arguments,
               const client::Outcome& outcome, const char* done) {
-  if (!outcome.ok()) {
-    Error error = outcome.error();
-    if (outcome.code == ErrorCode::not_found) error.message = printable(arguments.key);
-    if (outcome.code == ErrorCode::compare_failed) {
-      const std::uint64_t found = outcome.revision.value();
-      error.message =
-          printable(arguments.key) +
-          (found == 0 ? std::string(" is not there") : " has revision " + std::to_string(found)) +
-          ", not " + std::to_string(arguments.revision);
-    }
-    return report(options, error);
-  }
+  if (!outcome.ok()) return report(options, error_of(arguments, outcome));
   if (options.json()) {
     Json json;
     set_octets(json, "key", arguments.key);
@@ -71,10 +74,10 @@ ExitCode tell(const CommonOptions& options, const KeyArguments& arguments,
     json["height"] = outcome.height.value();
     std::cout << dump(json) << "\n";
   } else if (outcome.revision != Revision(0)) {
-    std::cout << done << " " << printable(arguments.key) << ", revision "
+    std::cout << done << " " << shown(arguments.key, kKeyColumns) << ", revision "
               << outcome.revision.value() << "\n";
   } else {
-    std::cout << done << " " << printable(arguments.key) << "\n";
+    std::cout << done << " " << shown(arguments.key, kKeyColumns) << "\n";
   }
   return ExitCode::ok;
 }
@@ -87,6 +90,14 @@ Json item_json(const wire::ScanItem& item) {
   return json;
 }
 
+Cell octets_cell(std::string_view octets, std::string note = {}) {
+  return {shown(octets), octets.size(), std::move(note)};
+}
+
+std::size_t table_width(const KeyArguments& arguments) {
+  return arguments.full ? Table::kUnlimited : output_columns();
+}
+
 // One node's state, for `kv`.
 struct NodeKeys {
   std::string name;
@@ -95,29 +106,62 @@ struct NodeKeys {
   client::ScanResult result;
 };
 
-std::string side_by_side(const std::vector<NodeKeys>& nodes) {
-  std::vector<Table::Column> columns = {{"KEY"}};
-  std::map<std::string, std::vector<std::string>> rows;
+// What each of the endpoints has, all asked at once. A node that does not even say that it is there
+// within the options' timeout is not waited for longer.
+std::vector<NodeKeys> keys_of(const CommonOptions& options, Session& session,
+                              const std::vector<std::size_t>& endpoints,
+                              const std::string& prefix) {
+  std::vector<std::future<client::Outcome>> signs;
+  std::vector<std::future<Result<client::ScanResult>>> answers;
+  for (const std::size_t endpoint : endpoints) {
+    client::CallOptions call;
+    call.endpoint = endpoint;
+    answers.push_back(session.db->scan(prefix, client::ReadMode::local, call));
+    call.deadline = timeout_of(options);
+    signs.push_back(session.db->admin("status", {}, call));
+  }
+  std::vector<NodeKeys> nodes;
+  for (std::size_t i = 0; i < endpoints.size(); ++i) {
+    NodeKeys node{
+        session.target.name_of(endpoints[i]), session.target.json_of(endpoints[i]), {}, {}};
+    const auto sign = signs[i].get();
+    const bool here = answers[i].wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+    if (!sign.ok() && !here) {
+      node.problem = silence_of(sign.error());
+    } else if (auto answer = answers[i].get(); answer) {
+      node.result = std::move(*answer);
+    } else {
+      node.problem = silence_of(answer.error());
+    }
+    nodes.push_back(std::move(node));
+  }
+  return nodes;
+}
+
+std::string side_by_side(const std::vector<NodeKeys>& nodes, std::size_t width) {
+  std::vector<Table::Column> columns = {{"KEY", Table::Align::left, Table::Kind::elastic}};
+  std::map<std::string, std::vector<Cell>> rows;
   for (std::size_t n = 0; n < nodes.size(); ++n) {
-    columns.push_back({nodes[n].problem.empty()
-                           ? nodes[n].name + " @" + std::to_string(nodes[n].result.height.value())
-                           : nodes[n].name});
+    const bool answered = nodes[n].problem.empty();
+    const std::string height = " @" + std::to_string(nodes[n].result.height.value());
+    columns.push_back({nodes[n].name + (answered ? height : " (" + nodes[n].problem + ")"),
+                       Table::Align::left, Table::Kind::elastic});
     for (const auto& item : nodes[n].result.items) {
       auto& row = rows[std::string(item.key.view())];
-      row.resize(nodes.size(), "-");
-      row[n] = printable(item.value.view(), kCellBytes / 2) + " (r" +
-               std::to_string(item.revision.value()) + ")";
+      row.resize(nodes.size(), Cell("-"));
+      const std::string revision = "(r" + std::to_string(item.revision.value()) + ")";
+      row[n] = octets_cell(item.value.view(), (item.value.empty() ? "" : " ") + revision);
     }
   }
   Table table(std::move(columns));
   for (auto& [key, row] : rows) {
     for (std::size_t n = 0; n < nodes.size(); ++n) {
-      if (!nodes[n].problem.empty()) row[n] = "?";
+      if (!nodes[n].problem.empty()) row[n] = Cell("?");
     }
-    row.insert(row.begin(), printable(key, kCellBytes));
+    row.insert(row.begin(), octets_cell(key));
     table.add(std::move(row));
   }
-  return table.text();
+  return table.text(width);
 }
 
 }  // namespace
@@ -152,7 +196,7 @@ ExitCode get(const CommonOptions& options, const KeyArguments& arguments) {
   const auto call = call_to(*session, arguments.node);
   if (!call) return report(options, call.error());
   const auto outcome = session->db->get(arguments.key, mode_of(arguments.consistency), *call).get();
-  if (!outcome.ok()) return tell(options, arguments, outcome, "");
+  if (!outcome.ok()) return report_read(options, error_of(arguments, outcome));
   if (options.json()) {
     Json json;
     set_octets(json, "key", arguments.key);
@@ -166,9 +210,7 @@ ExitCode get(const CommonOptions& options, const KeyArguments& arguments) {
   } else {
     const auto value = outcome.value.view();
     // A terminal gets text as text; anything else escaped, so that it cannot do harm there.
-    const bool text = is_utf8(value) &&
-                      value.find_first_of(std::string_view("\0\x1b", 2)) == std::string_view::npos;
-    std::cout << (text ? std::string(value) : printable(value, value.size())) << "\n";
+    std::cout << (is_harmless_text(value) ? std::string(value) : shown(value)) << "\n";
     if (arguments.consistency == "local") {
       std::cerr << "(local read at height " << outcome.height.value() << "; it may be stale)\n";
     }
@@ -183,7 +225,7 @@ ExitCode scan(const CommonOptions& options, const KeyArguments& arguments) {
   const auto call = call_to(*session, arguments.node);
   if (!call) return report(options, call.error());
   const auto result = session->db->scan(arguments.key, mode_of(arguments.consistency), *call).get();
-  if (!result) return report(options, result.error());
+  if (!result) return report_read(options, result.error());
   if (options.json()) {
     Json json;
     json["height"] = result->height.value();
@@ -192,12 +234,14 @@ ExitCode scan(const CommonOptions& options, const KeyArguments& arguments) {
     std::cout << dump(json) << "\n";
     return ExitCode::ok;
   }
-  Table table({{"KEY"}, {"VALUE"}, {"REVISION", Table::Align::right}});
+  Table table({{"KEY", Table::Align::left, Table::Kind::elastic},
+               {"VALUE", Table::Align::left, Table::Kind::elastic},
+               {"REVISION", Table::Align::right}});
   for (const auto& item : result->items) {
-    table.add({printable(item.key.view(), kCellBytes), printable(item.value.view(), kCellBytes),
+    table.add({octets_cell(item.key.view()), octets_cell(item.value.view()),
                std::to_string(item.revision.value())});
   }
-  std::cout << table.text();
+  std::cout << table.text(table_width(arguments));
   std::cerr << grouped(result->items.size()) << (result->items.size() == 1 ? " key" : " keys")
             << " at height " << result->height.value() << "\n";
   return ExitCode::ok;
@@ -206,31 +250,12 @@ ExitCode scan(const CommonOptions& options, const KeyArguments& arguments) {
 ExitCode key_values(const CommonOptions& options, const KeyArguments& arguments) {
   auto session = begin(options);
   if (!session) return report(options, session.error());
-  const auto about = endpoints_about(*session->db, session->target, arguments.node);
+  const auto about =
+      endpoints_about(*session->db, session->target, arguments.node, timeout_of(options));
   if (!about) return report(options, about.error());
-  std::vector<std::future<Result<client::ScanResult>>> answers;
-  for (const std::size_t endpoint : *about) {
-    client::CallOptions call;
-    call.endpoint = endpoint;
-    answers.push_back(session->db->scan(arguments.key, client::ReadMode::local, call));
-  }
-  std::vector<NodeKeys> nodes;
-  Error problem{ErrorCode::ok, {}};
-  for (std::size_t i = 0; i < about->size(); ++i) {
-    auto answer = answers[i].get();
-    NodeKeys node{
-        session->target.name_of((*about)[i]), session->target.json_of((*about)[i]), {}, {}};
-    if (answer) {
-      node.result = std::move(*answer);
-    } else {
-      node.problem = answer.error().message;
-      problem = answer.error();
-    }
-    nodes.push_back(std::move(node));
-  }
-  const bool nobody = std::all_of(nodes.begin(), nodes.end(),
-                                  [](const NodeKeys& node) { return !node.problem.empty(); });
-  if (nobody) return report(options, problem);
+  const auto nodes = keys_of(options, *session, *about, arguments.key);
+  const auto missing = std::count_if(nodes.begin(), nodes.end(),
+                                     [](const NodeKeys& node) { return !node.problem.empty(); });
   if (options.json()) {
     Json json = Json::array();
     for (const NodeKeys& node : nodes) {
@@ -245,13 +270,13 @@ ExitCode key_values(const CommonOptions& options, const KeyArguments& arguments)
       json.push_back(std::move(each));
     }
     std::cout << dump(Json{{"nodes", std::move(json)}}) << "\n";
-    return ExitCode::ok;
+  } else {
+    if (missing < std::ssize(nodes)) std::cout << side_by_side(nodes, table_width(arguments));
+    for (const NodeKeys& node : nodes) {
+      if (!node.problem.empty()) std::cerr << node.name << ": " << node.problem << "\n";
+    }
   }
-  std::cout << side_by_side(nodes);
-  for (const NodeKeys& node : nodes) {
-    if (!node.problem.empty()) std::cerr << node.name << ": " << node.problem << "\n";
-  }
-  return ExitCode::ok;
+  return missing == 0 ? ExitCode::ok : ExitCode::other;
 }
 
 }  // namespace paxledger::cli

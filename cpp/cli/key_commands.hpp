@@ -16,6 +16,7 @@ struct KeyArguments {
   std::uint64_t revision = 0;                // cas
   std::string consistency = "linearizable";  // get, scan
   bool raw = false;                          // get: the octets as they are, and nothing else
+  bool full = false;                         // scan, kv: nothing is cut
   std::optional<std::uint32_t> node;         // get, scan, kv: this one
 };
 

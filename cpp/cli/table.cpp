@@ -86,6 +86,7 @@ std::string Table::text(std::size_t limit) const {
     text += line + "\n";
   };
   std::vector<std::string> line;
+  line.reserve(columns_.size());
   for (const Column& column : columns_) line.push_back(column.title);
   print(line);
   for (const auto& row : rows_) {

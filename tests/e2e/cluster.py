@@ -265,7 +265,11 @@ class Cluster:
         return self.adopt(PlainClient([node.endpoint for node in order], **options))
 
     def command(
-        self, *arguments: object, timeout: float = 60.0, input_text: str = ""
+        self,
+        *arguments: object,
+        timeout: float = 60.0,
+        input_text: str = "",
+        environment: dict[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Runs the command line for this cluster."""
         return subprocess.run(
@@ -274,6 +278,7 @@ class Cluster:
             text=True,
             timeout=scaled(timeout),
             input=input_text,
+            env={**os.environ, **(environment or {})},
             check=False,
         )
 

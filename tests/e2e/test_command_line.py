@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -9,6 +10,7 @@ import re
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +20,7 @@ import pytest
 
 from cluster import COMMAND, Cluster
 from cluster_fixtures import MakeCluster
-from waiting import wait_until
+from waiting import scaled, wait_until
 
 NOT_FOUND = 1
 USAGE = 2
@@ -154,6 +156,8 @@ def test_killed_and_paused_nodes_come_back_by_heal(lab: Cluster) -> None:
     assert lab.json("get", "bob")["value"] == "555-0199"
 
     lab.json("fault", "heal")
+    ready = {number: each.get("ready") for number, each in status(lab).items()}
+    assert set(ready.values()) == {True}, f"right after heal, ready are: {ready}"
     faults = lab.json("fault", "list")
     assert not (faults["links"] or faults["killed"] or faults["paused"])
     after = pids(lab)
@@ -163,6 +167,84 @@ def test_killed_and_paused_nodes_come_back_by_heal(lab: Cluster) -> None:
         return len({(each["height"], each["head"]) for each in status(lab).values()}) == 1
 
     wait_until("all heads are equal", same_heads)
+
+
+def test_a_paused_node_is_named_and_not_waited_for(lab: Cluster) -> None:
+    lab.json("put", "k", "v")
+    lab.json("fault", "node", 4, "--pause")
+    begin = time.monotonic()
+
+    kv = lab.json("kv", code=OTHER)["nodes"]
+    assert kv[3] == {"endpoint": lab.node(4).endpoint, "node": 4, "error": "does not answer"}
+    assert [each["items"][0]["value"] for each in kv if each["node"] != 4] == ["v"] * 4
+    table = lab.command("kv")
+    assert table.returncode == OTHER and "node 4: does not answer" in table.stderr
+    assert "v (r1)" in table.stdout, "what the others have is shown all the same"
+    queue = lab.command("queue")
+    assert queue.returncode == OTHER and "node 4: does not answer" in queue.stderr
+
+    seen = lab.command("status")
+    assert seen.returncode == 0, "the cluster serves"
+    assert "no answer from 1 of 5 nodes: node 4 (paused)" in seen.stderr
+    assert re.search(r"^node 4 .* paused$", seen.stdout, re.MULTILINE)
+    # Each of the four waited about its --timeout of a second, none for the deadline of five.
+    assert time.monotonic() - begin < scaled(12)
+
+    alone = lab.command("get", "k", "--node", 4, "--deadline", "500ms")
+    assert alone.returncode == OTHER and "does not answer" in alone.stderr
+    lab.json("fault", "heal")
+    assert lab.command("kv").returncode == 0
+
+
+def test_text_is_shown_as_text_and_nothing_else_reaches_the_terminal(cluster: Cluster) -> None:
+    cluster.client().put("häuser".encode(), "日本語 → ok".encode())
+    cluster.client().put(b"\xff", b"\x1b[31m\x00")
+    cluster.client().put(b"long", b"v" * 5000)
+    wide = cluster.command("put", "ключ", "значение")
+    assert wide.stdout.startswith("put ключ, revision")
+    for arguments in (["scan"], ["kv"], ["chain", "show", "--last", 50]):
+        narrow = cluster.command(*arguments, environment={"COLUMNS": "100"})
+        for text in ("häuser", "日本語 → ok", "ключ", "\\xff", "… (4.9 KiB)"):
+            assert text in narrow.stdout, (arguments, text, narrow.stdout)
+        full = cluster.command(*arguments, "--full", environment={"COLUMNS": "100"})
+        assert "v" * 5000 in full.stdout and "…" not in full.stdout
+        for run in (narrow, full):
+            assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", run.stdout), run.stdout
+    assert max(len(line) for line in narrow.stdout.splitlines()) <= 100
+
+
+def test_the_chain_in_json_has_its_operations_as_objects(cluster: Cluster) -> None:
+    value = bytes(range(256))
+    cluster.client().put(b"octets", value)
+    cluster.json("cas", "octets", 1, "text")
+    cluster.command("get", "octets", "--consistency", "ledger")
+    cluster.json("del", "octets")
+    blocks = cluster.json("chain", "show", "--from", 1)["blocks"]
+    operations = [operation for block in blocks for operation in block["operations"]]
+    by_kind = {operation["kind"]: operation for operation in operations}
+    put = by_kind["put"]
+    assert put["key"] == "octets" and base64.b64decode(put["value_base64"]) == value
+    assert re.fullmatch(r"[0-9a-f]{16}", put["session"]) and put["sequence"] >= 1
+    cas = by_kind["compare_and_put"]
+    assert (cas["key"], cas["expected_revision"], cas["value"]) == ("octets", 1, "text")
+    assert by_kind["read"]["key"] == by_kind["remove"]["key"] == "octets"
+    assert by_kind["open_session"]["ttl_ms"] > 0 and "close_session" in by_kind
+
+
+def test_what_a_command_line_cannot_mean_is_refused_by_name(small_lab: Cluster) -> None:
+    for wrong, name in (
+        (["fault", "node", 9], "there is no node 9"),
+        (["fault", "link", 1, 1], "not 1 to itself"),
+        (["fault", "link", 1, 2, "--drop", 2], "--drop: '2'"),
+        (["fault", "link", 1, 2, "--delay", 5], "--delay: '5'"),
+        (["up", "--rejoin", "1,9"], "there is no node 9"),
+        (["cas", "k", 2**64, "v"], "revision: '18446744073709551616'"),
+        (["chain", "show", "--last", 0], "--last: '0'"),
+    ):
+        assert name in small_lab.json(*wrong, code=USAGE)["message"], wrong
+        run = small_lab.command(*wrong)
+        assert run.returncode == USAGE and name in run.stderr, wrong
+    assert not pids(small_lab)
 
 
 def test_without_a_majority_commands_say_so_and_in_time(lab: Cluster) -> None:
