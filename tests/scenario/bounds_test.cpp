@@ -4,10 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
-#include <optional>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "scenario/play.hpp"
 
@@ -39,10 +36,7 @@ TEST(Bounds, HoldForTheOctetsThatAFollowerAcceptsAheadOfWhatItCanApply) {
   Options options = nodes(3);
   options.limits.window_bytes = 2000;
   options.limits.batch_commands_max = 1;
-  Play play(options);
-  play.elect(kOne);
-  play.open(kOne);
-  play.run(milliseconds(100));
+  Serving play(options);
   bool cut = true;
   const Slot gap(play.world().status(kThree).head.height.value() + 1);
   play.loses = [&](const InFlight& flight) {
@@ -76,10 +70,7 @@ TEST(Bounds, HoldForWhatIsSentAgainToAPeerThatDoesNotAnswer) {
   Options options = nodes(3);
   options.limits.catch_up_bytes = 4000;
   options.limits.batch_commands_max = 1;
-  Play play(options);
-  play.elect(kOne);
-  play.open(kOne);
-  play.run(milliseconds(100));
+  Serving play(options);
   play.loses = [](const InFlight& flight) { return is<paxos::Accepted>(flight); };
   const std::string value(900, 'x');
   for (std::uint64_t sequence = 1; sequence <= 60; ++sequence) play.put(kOne, sequence, value);

@@ -3,11 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <map>
-#include <optional>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "scenario/play.hpp"
 #include "support/describe.hpp"
@@ -27,16 +23,14 @@ class PowerFailure : public testing::TestWithParam<std::uint32_t> {};
 TEST_P(PowerFailure, OfAllNodesIsOvercomeHoweverMuchOnlyTheLogsHold) {
   Options options = nodes(GetParam());
   options.limits.batch_commands_max = 1;
-  Play play(options);
-  play.elect(kOne);
-  play.open(kOne);
+  Serving play(options);
   constexpr std::uint64_t kSlots = 3000;
   RequestKey last;
   for (std::uint64_t sequence = 1; sequence <= kSlots; ++sequence) {
     last = play.put(kOne, sequence, "v" + std::to_string(sequence));
     if (sequence % 64 == 0) play.run(milliseconds(5));
   }
-  ASSERT_TRUE(play.reach([&] { return play.code_of(last) == ErrorCode::ok; }, seconds(10)));
+  ASSERT_TRUE(play.done(last, seconds(10)));
   play.run(milliseconds(200));
   for (const NodeId node : play.world().nodes()) play.world().crash(node, nullptr);
   for (const NodeId node : play.world().nodes()) play.world().restart(node);
@@ -68,9 +62,7 @@ TEST(SlowDisk, OfTheLeaderDoesNotStopTheCluster) {
   Options options = nodes(3);
   options.limits.window_bytes = 2000;
   options.limits.batch_commands_max = 1;
-  Play play(options);
-  play.elect(kOne);
-  play.open(kOne);
+  Serving play(options);
   play.world().set_instant_disk(kOne, false);
   const std::string value(300, 'x');
   RequestKey last;
@@ -78,8 +70,7 @@ TEST(SlowDisk, OfTheLeaderDoesNotStopTheCluster) {
     last = play.put(kTwo, sequence, value, seconds(30));
     play.run(milliseconds(20));
   }
-  EXPECT_TRUE(play.reach([&] { return play.code_of(last) == ErrorCode::ok; },
-                         10 * options.timing.election_timeout));
+  EXPECT_TRUE(play.done(last, 10 * options.timing.election_timeout));
   EXPECT_NE(play.leader(), kOne);
   // Nor does it run for leader as long as it could keep no promise.
   const auto elections = play.world().status(kOne).elections_started;

@@ -1,12 +1,7 @@
 // What a node may not do after it lost its log, or some of its blocks.
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <cstdint>
-#include <map>
-#include <optional>
-#include <string>
-#include <utility>
 #include <vector>
 
 #include "engine/batch.hpp"
@@ -26,10 +21,7 @@ using std::chrono::seconds;
 // and say that no rejoin ever happened. If it believed them, it would vote under the generation
 // under which it voted before, and the votes that it forgot would still count.
 TEST(LostDisk, TwiceIsNotHealedByAnswersToTheFirstRejoin) {
-  Play play(nodes(5));
-  play.elect(kOne);
-  play.open(kOne);
-  play.run(milliseconds(200));
+  Serving play(nodes(5));
 
   std::vector<Generation> announced;
   std::vector<InFlight> kept;
@@ -40,20 +32,17 @@ TEST(LostDisk, TwiceIsNotHealedByAnswersToTheFirstRejoin) {
     }
     if (flight.to == kTwo && is<paxos::RejoinReply>(flight)) kept.push_back(flight);
   };
-  const auto voting = [&] { return !play.world().status(kTwo).abstaining; };
-  play.world().wipe(kTwo);
-  play.world().restart(kTwo);
-  ASSERT_TRUE(play.reach(voting, seconds(5)));
+  play.lose_disk(kTwo);
+  ASSERT_TRUE(play.votes_again(kTwo));
   ASSERT_FALSE(announced.empty());
   const Generation first = announced.back();
   const std::vector<InFlight> late = kept;
   ASSERT_GE(late.size(), 6u);
 
   announced.clear();
-  play.world().wipe(kTwo);
-  play.world().restart(kTwo);
+  play.lose_disk(kTwo);
   for (const auto& flight : late) play.inject(flight.from, flight.to, flight.message);
-  ASSERT_TRUE(play.reach(voting, seconds(5)));
+  ASSERT_TRUE(play.votes_again(kTwo));
   ASSERT_FALSE(announced.empty());
   for (const Generation generation : announced) EXPECT_GT(generation, first);
   play.expect_no_violations();
@@ -67,10 +56,7 @@ TEST(LostDisk, TwiceIsNotHealedByAnswersToTheFirstRejoin) {
 TEST(LostDisk, OfAnotherNodeDoesNotBringAForgottenVoteToLife) {
   Options options = nodes(5);
   options.timing.election_timeout = seconds(10);
-  Play play(options);
-  play.elect(kOne);
-  play.open(kOne);
-  play.run(milliseconds(200));
+  Serving play(options);
   const Height before = play.world().status(kOne).head.height;
 
   std::vector<InFlight> held;
@@ -86,9 +72,8 @@ TEST(LostDisk, OfAnotherNodeDoesNotBringAForgottenVoteToLife) {
   play.run(milliseconds(20));
   ASSERT_EQ(held.size(), 2u);
   for (const NodeId lost : {kTwo, kThree}) {
-    play.world().wipe(lost);
-    play.world().restart(lost);
-    ASSERT_TRUE(play.reach([&] { return !play.world().status(lost).abstaining; }, seconds(5)));
+    play.lose_disk(lost);
+    ASSERT_TRUE(play.votes_again(lost));
   }
   alone = false;
   play.loses = [&](const InFlight& flight) {  // only what was held, and what comes of it
@@ -109,17 +94,13 @@ TEST(LostDisk, OfAnotherNodeDoesNotBringAForgottenVoteToLife) {
 TEST(LostDisk, IsRememberedByThoseWhoHelpedAcrossARestart) {
   Options options = nodes(5);
   options.timing.election_timeout = seconds(10);
-  Play play(options);
-  play.elect(kOne);
-  play.open(kOne);
-  play.run(milliseconds(200));
+  Serving play(options);
   bool alone = true;
   play.loses = [&](const InFlight& flight) {
     return alone && (flight.from == kOne || flight.to == kOne);
   };
-  play.world().wipe(kTwo);
-  play.world().restart(kTwo);
-  ASSERT_TRUE(play.reach([&] { return !play.world().status(kTwo).abstaining; }, seconds(5)));
+  play.lose_disk(kTwo);
+  ASSERT_TRUE(play.votes_again(kTwo));
   play.world().crash(kThree, nullptr);
   play.world().restart(kThree);
   alone = false;
@@ -131,7 +112,7 @@ TEST(LostDisk, IsRememberedByThoseWhoHelpedAcrossARestart) {
     EXPECT_EQ(paxos::own_generation(kTwo, vote->generations), Generation(1));
   };
   const RequestKey put = play.put(kOne, 1, "v");
-  ASSERT_TRUE(play.reach([&] { return play.code_of(put) == ErrorCode::ok; }, seconds(5)));
+  ASSERT_TRUE(play.done(put));
   play.run(milliseconds(500));
   EXPECT_GT(votes, 0u);
   play.expect_no_violations();
@@ -140,15 +121,12 @@ TEST(LostDisk, IsRememberedByThoseWhoHelpedAcrossARestart) {
 // A value is decided by nodes 1, 2 and 3. Nodes 2 and 3 lose their disks at once, node 1 goes down.
 // Neither can bound the votes of the other: they wait for node 1.
 TEST(LostDisk, OfTwoNodesAtOnceIsNotHealedByThemAlone) {
-  Play play(nodes(5));
-  play.elect(kOne);
-  play.open(kOne);
-  play.run(milliseconds(200));
+  Serving play(nodes(5));
   play.loses = [&](const InFlight& flight) {
     return is<paxos::Accept>(flight) && flight.to > kThree;
   };
   const RequestKey put = play.put(kOne, 1, "v");
-  ASSERT_TRUE(play.reach([&] { return play.code_of(put) == ErrorCode::ok; }, seconds(5)));
+  ASSERT_TRUE(play.done(put));
   const Height height = play.world().status(kOne).head.height;
   play.world().crash(kOne, nullptr);
   play.loses = [&](const InFlight& flight) { return is<paxos::Accept>(flight); };
@@ -165,16 +143,10 @@ TEST(LostDisk, OfTwoNodesAtOnceIsNotHealedByThemAlone) {
 
 // Node 2 promised the ballot of node 3, loses its disk, rejoins, and is asked by the leader before.
 TEST(LostDisk, DoesNotLoseAPromise) {
-  Play play(nodes(5));
-  play.elect(kOne);
-  play.open(kOne);
-  play.run(milliseconds(200));
+  Serving play(nodes(5));
   const auto old_ballot = play.world().status(kOne).promised;
   const NodeId five(5);
-  play.loses = [&](const InFlight& flight) {
-    const auto apart = [&](NodeId node) { return node == kOne || node == five; };
-    return apart(flight.from) != apart(flight.to);
-  };
+  play.loses = across({kOne, five});
   ASSERT_TRUE(play.reach(
       [&] {
         const NodeId leads = play.leader();
@@ -189,9 +161,8 @@ TEST(LostDisk, DoesNotLoseAPromise) {
     return flight.from == kOne || flight.to == kOne || (flight.from == five && flight.to != kTwo) ||
            (flight.to == five && flight.from != kTwo);
   };
-  play.world().wipe(kTwo);
-  play.world().restart(kTwo);
-  ASSERT_TRUE(play.reach([&] { return !play.world().status(kTwo).abstaining; }, seconds(5)));
+  play.lose_disk(kTwo);
+  ASSERT_TRUE(play.votes_again(kTwo));
   const Slot slot(play.world().status(kTwo).head.height.value() + 1);
   play.inject(kOne, kTwo,
               paxos::Accept{old_ballot, slot, engine::encode_batch(Timestamp(1), 0, {}), Slot(0)});
@@ -207,15 +178,9 @@ TEST(LostDisk, DoesNotLoseAPromise) {
 TEST(LostDisk, IsHealedEvenIfNothingIsEverWrittenAgain) {
   Options options = nodes(5);
   options.limits.batch_commands_max = 1;
-  Play play(options);
-  play.elect(kOne);
-  play.open(kOne);
-  play.run(milliseconds(200));
+  Serving play(options);
   const NodeId five(5);
-  play.loses = [&](const InFlight& flight) {
-    const auto apart = [&](NodeId node) { return node == kOne || node == five; };
-    return apart(flight.from) != apart(flight.to);
-  };
+  play.loses = across({kOne, five});
   for (std::uint64_t sequence = 1; sequence <= 6; ++sequence) {
     play.put(kOne, sequence, "never decided", milliseconds(300));
   }
@@ -229,8 +194,7 @@ TEST(LostDisk, IsHealedEvenIfNothingIsEverWrittenAgain) {
   play.loses = nullptr;
   play.run(seconds(1));
   const NodeId lost = play.leader() == kTwo ? kThree : kTwo;
-  play.world().wipe(lost);
-  play.world().restart(lost);
+  play.lose_disk(lost);
   EXPECT_TRUE(play.reach([&] { return !play.world().status(lost).repairing; }, seconds(5)))
       << describe(play.world().status(lost));
   play.expect_no_violations();
@@ -242,13 +206,10 @@ TEST(LostDisk, IsHealedEvenIfNothingIsEverWrittenAgain) {
 // while another node is down, the node that is left has accepted that decision and does not know
 // it: neither can go on without the other's vote. The leader's log is whole, so it may vote.
 TEST(DamagedBlocks, DoNotSilenceANodeWhoseLogTellsWhatItVoted) {
-  Play play(nodes(3));
-  play.elect(kOne);
-  play.open(kOne);
-  play.run(milliseconds(200));
+  Serving play(nodes(3));
   play.world().crash(kThree, nullptr);
   const RequestKey put = play.put(kOne, 1, "v");
-  ASSERT_TRUE(play.reach([&] { return play.code_of(put) == ErrorCode::ok; }, seconds(5)));
+  ASSERT_TRUE(play.done(put));
   const Height height = play.world().status(kOne).head.height;
   ASSERT_LT(play.world().status(kTwo).head.height, height);
 

@@ -1,12 +1,8 @@
 // Peers that are out of their minds.
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <cstdint>
-#include <map>
-#include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "engine/batch.hpp"
@@ -75,9 +71,7 @@ std::vector<paxos::Message> nonsense(NodeId from, paxos::Ballot promised) {
 TEST(Nonsense, FromAMemberHurtsNobodyForLong) {
   const std::size_t count = nonsense(kThree, {}).size();
   for (std::size_t i = 0; i < count; ++i) {
-    Play play(nodes(3));
-    play.elect(kOne);
-    play.open(kOne);
+    Serving play(nodes(3));
     const auto promised = play.world().status(kOne).promised;
     const std::string what = describe(nonsense(kThree, promised)[i]);
     SCOPED_TRACE(what);
@@ -90,13 +84,8 @@ TEST(Nonsense, FromAMemberHurtsNobodyForLong) {
     ASSERT_TRUE(play.reach([&] { return play.leader() != kNobody; }, seconds(5)));
     play.world().restart(kOne);
     const RequestKey put = play.put(kOne, 1, "v");
-    EXPECT_TRUE(play.reach([&] { return play.code_of(put) == ErrorCode::ok; }, seconds(5)));
-    EXPECT_TRUE(play.reach(
-        [&] {
-          return play.world().status(kOne).head == play.world().status(kTwo).head &&
-                 play.world().status(kTwo).head == play.world().status(kThree).head;
-        },
-        seconds(5)));
+    EXPECT_TRUE(play.done(put));
+    EXPECT_TRUE(play.agree());
     for (const NodeId node : play.world().nodes()) {
       EXPECT_FALSE(play.world().status(node).repairing) << name(node);
       // What nobody can count up to must not get around.
@@ -110,10 +99,7 @@ TEST(Nonsense, FromAMemberHurtsNobodyForLong) {
 TEST(Nonsense, InAPromiseDoesNotMakeALeaderProposeIt) {
   const std::size_t count = nonsense(kThree, {}).size();
   for (std::size_t i = 0; i < count; ++i) {
-    Play play(nodes(3));
-    play.elect(kOne);
-    play.open(kOne);
-    play.run(milliseconds(100));
+    Serving play(nodes(3));
     play.world().crash(kOne, nullptr);
     bool mad = true;
     play.loses = [&](const InFlight& flight) {
@@ -133,7 +119,7 @@ TEST(Nonsense, InAPromiseDoesNotMakeALeaderProposeIt) {
     play.run(milliseconds(20));
     mad = false;
     const RequestKey put = play.put(kTwo, 1, "v");
-    EXPECT_TRUE(play.reach([&] { return play.code_of(put) == ErrorCode::ok; }, seconds(5)));
+    EXPECT_TRUE(play.done(put));
     play.expect_no_violations();
   }
 }
@@ -141,10 +127,7 @@ TEST(Nonsense, InAPromiseDoesNotMakeALeaderProposeIt) {
 // --- blocks -----------------------------------------------------------------------------------
 
 TEST(Blocks, ThatDoNotLinkAreNotApplied) {
-  Play play(nodes(3));
-  play.elect(kOne);
-  play.open(kOne);
-  play.run(milliseconds(200));
+  Serving play(nodes(3));
   const auto head = play.world().status(kTwo).head;
   ledger::Chain other(play.world().cluster());
   ledger::Block block;

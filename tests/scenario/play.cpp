@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace paxledger::world {
 
@@ -19,6 +20,18 @@ Play::Play(Options options) {
   };
   listeners.answered = [this](const Answered& answered) { answers_.push_back(answered); };
   world_ = std::make_unique<World>(options, std::move(listeners));
+}
+
+Serving::Serving(Options options) : Play(options) {
+  elect(kOne);
+  open(kOne);
+  run(milliseconds(100));
+}
+
+std::function<bool(const InFlight&)> across(std::set<NodeId> apart) {
+  return [apart = std::move(apart)](const InFlight& flight) {
+    return apart.contains(flight.from) != apart.contains(flight.to);
+  };
 }
 
 // --- time ------------------------------------------------------------------------------------
@@ -76,6 +89,25 @@ void Play::elect(NodeId wanted) {
   ASSERT_TRUE(reach([&] { return leader() == wanted; }, seconds(100)));
   may_run_ = kNobody;
   run(milliseconds(100));
+}
+
+void Play::lose_disk(NodeId node) {
+  world_->wipe(node);
+  world_->restart(node);
+}
+
+bool Play::votes_again(NodeId node, Duration patience) {
+  return reach([&] { return !world_->status(node).abstaining; }, patience);
+}
+
+bool Play::agree(Duration patience) {
+  const auto same = [&] {
+    const auto all = world_->nodes();
+    return std::all_of(all.begin(), all.end(), [&](NodeId node) {
+      return world_->status(node).head == world_->status(all.front()).head;
+    });
+  };
+  return reach(same, patience);
 }
 
 void Play::resume(NodeId node) {
@@ -140,6 +172,10 @@ const kv::CommandResult* Play::result_of(RequestKey key, bool* answered) const {
   });
   *answered = found != answers_.rend();
   return *answered ? std::get_if<kv::CommandResult>(&found->reply.what) : nullptr;
+}
+
+bool Play::done(RequestKey key, Duration patience) {
+  return reach([&] { return code_of(key) == ErrorCode::ok; }, patience);
 }
 
 std::optional<ErrorCode> Play::code_of(RequestKey key) const {

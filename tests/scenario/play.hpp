@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <variant>
@@ -32,6 +33,9 @@ template <class Message>
   return options;
 }
 
+// What crosses the border between `apart` and all other nodes, for Play::loses.
+[[nodiscard]] std::function<bool(const InFlight&)> across(std::set<NodeId> apart);
+
 // A message takes a millisecond, timers ring when they are due, disks are instant unless a test
 // says otherwise. Not thread-safe.
 class Play {
@@ -50,6 +54,11 @@ class Play {
   [[nodiscard]] NodeId leader() const;
   // Brings `wanted` to lead: nobody else's request for votes arrives meanwhile.
   void elect(NodeId wanted);
+  // The node runs again, with nothing on its disk.
+  void lose_disk(NodeId node);
+  // Until the node takes part in votes; until all nodes have the same head.
+  [[nodiscard]] bool votes_again(NodeId node, Duration patience = std::chrono::seconds(5));
+  [[nodiscard]] bool agree(Duration patience = std::chrono::seconds(5));
   // Neither timers nor messages reach the node. When it goes on, it reads first what has come.
   void pause(NodeId node) { paused_ = node; }
   void resume(NodeId node);
@@ -60,6 +69,8 @@ class Play {
   void open(NodeId node);  // the session kSession
   RequestKey put(NodeId node, std::uint64_t sequence, const std::string& value,
                  Duration patience = std::chrono::seconds(10));
+  // Until the request is answered with success.
+  [[nodiscard]] bool done(RequestKey key, Duration patience = std::chrono::seconds(5));
   // Nothing while there is no answer.
   [[nodiscard]] std::optional<ErrorCode> code_of(RequestKey key) const;
   // What a read found; empty if there is no answer or no value.
@@ -92,6 +103,12 @@ class Play {
   std::vector<Sync> syncs_;  // at most one of a node, in the order of their end
   std::vector<Answered> answers_;
   std::unique_ptr<World> world_;
+};
+
+// Where most stories begin: node 1 leads, kSession is open, and every node has heard of both.
+class Serving : public Play {
+ public:
+  explicit Serving(Options options);
 };
 
 }  // namespace paxledger::world

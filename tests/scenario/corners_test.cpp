@@ -1,17 +1,13 @@
-// Corners of elections, reads and retries that a hostile reader looked into.
+// Corners of elections, reads and retries.
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <optional>
-#include <string>
 #include <utility>
 #include <vector>
 
 #include "scenario/play.hpp"
-#include "support/describe.hpp"
 
 namespace paxledger::world {
 namespace {
@@ -25,15 +21,11 @@ using std::chrono::seconds;
 // the vote of a node that hears a leader.
 TEST(Election, ALeaderWhomTooFewHearGivesWay) {
   const Options options = nodes(4);
-  Play play(options);
-  play.elect(kOne);
-  play.open(kOne);
-  play.run(milliseconds(100));
+  Serving play(options);
   play.world().cut(kOne, kTwo);
   play.world().cut(kOne, kThree);
   const RequestKey put = play.put(kTwo, 1, "v", seconds(30));
-  EXPECT_TRUE(play.reach([&] { return play.code_of(put) == ErrorCode::ok; },
-                         15 * options.timing.election_timeout));
+  EXPECT_TRUE(play.done(put, 15 * options.timing.election_timeout));
   EXPECT_NE(play.leader(), kOne);
   play.expect_no_violations();
 }
@@ -43,9 +35,7 @@ TEST(Election, ALeaderWhomTooFewHearGivesWay) {
 // Answers that bring nothing new keep no candidacy alive.
 TEST(Candidate, GivesUpAlthoughItHearsTheSamePromiseAgainAndAgain) {
   const Options options = nodes(3);
-  Play play(options);
-  play.elect(kOne);
-  play.open(kOne);
+  Serving play(options);
   play.world().crash(kOne, nullptr);
   std::optional<InFlight> promise;
   play.loses = [&](const InFlight& flight) {
@@ -75,11 +65,9 @@ TEST(Candidate, GivesUpAlthoughItHearsTheSamePromiseAgainAndAgain) {
 // hears node 2 and not node 3, and is asked for a read before anybody can tell it. It answers
 // nothing that was overwritten; `meanwhile` happens to node 2 before node 1 goes on.
 void expect_no_stale_read(const std::function<void(World&)>& meanwhile) {
-  Play play(nodes(3));
-  play.elect(kOne);
-  play.open(kOne);
+  Serving play(nodes(3));
   const RequestKey first = play.put(kOne, 1, "old");
-  ASSERT_TRUE(play.reach([&] { return play.code_of(first) == ErrorCode::ok; }, seconds(5)));
+  ASSERT_TRUE(play.done(first));
   play.run(milliseconds(100));
   play.pause(kOne);
   play.loses = [&](const InFlight& flight) {
@@ -88,7 +76,7 @@ void expect_no_stale_read(const std::function<void(World&)>& meanwhile) {
   ASSERT_TRUE(play.reach([&] { return play.world().status(kThree).role == engine::Role::leader; },
                          seconds(10)));
   const RequestKey second = play.put(kThree, 2, "new");
-  ASSERT_TRUE(play.reach([&] { return play.code_of(second) == ErrorCode::ok; }, seconds(5)));
+  ASSERT_TRUE(play.done(second));
   play.run(milliseconds(100));
   play.world().cut(kOne, kThree);
   play.world().cut(kThree, kOne);
@@ -124,11 +112,9 @@ TEST(Reads, AreNotConfirmedByThoseWhoForgotWhatTheyPromised) {
 
 // An answer to a question of an earlier life confirms nothing.
 TEST(Reads, AreNotConfirmedByAnswersToAnEarlierLife) {
-  Play play(nodes(3));
-  play.elect(kOne);
-  play.open(kOne);
+  Serving play(nodes(3));
   const RequestKey first = play.put(kOne, 1, "old");
-  ASSERT_TRUE(play.reach([&] { return play.code_of(first) == ErrorCode::ok; }, seconds(5)));
+  ASSERT_TRUE(play.done(first));
   play.run(milliseconds(200));
   std::optional<InFlight> late;
   play.on_sent = [&](const InFlight& flight) {
@@ -142,7 +128,7 @@ TEST(Reads, AreNotConfirmedByAnswersToAnEarlierLife) {
   play.world().disk(kTwo).sync_blocks();
   play.world().crash(kTwo, nullptr);
   const RequestKey second = play.put(kOne, 2, "new");
-  ASSERT_TRUE(play.reach([&] { return play.code_of(second) == ErrorCode::ok; }, seconds(5)));
+  ASSERT_TRUE(play.done(second));
   // It hears the leader, and learns nothing else but what was said before.
   play.loses = [&](const InFlight& flight) {
     return flight.to == kTwo && !is<paxos::Heartbeat>(flight) &&
@@ -163,10 +149,7 @@ TEST(Reads, AreNotConfirmedByAnswersToAnEarlierLife) {
 // second says that there is no such session. A client that was told so would begin anew.
 TEST(ExactlyOnce, AnExpiredSessionIsNoOutcomeWhereAnotherCopyMayHaveBeenApplied) {
   const Options options = nodes(3);
-  Play play(options);
-  play.elect(kOne);
-  play.open(kOne);
-  play.run(milliseconds(100));
+  Serving play(options);
   std::vector<std::uint64_t> forwards;
   play.on_sent = [&](const InFlight& flight) {
     const auto* forward = std::get_if<paxos::Forward>(&flight.message);
@@ -183,10 +166,7 @@ TEST(ExactlyOnce, AnExpiredSessionIsNoOutcomeWhereAnotherCopyMayHaveBeenApplied)
 // A node that repairs its history refuses what was forwarded to it. Another node may do it.
 TEST(ExactlyOnce, ARefusalByANodeThatRepairsIsNotTheEnd) {
   const Options options = nodes(3);
-  Play play(options);
-  play.elect(kOne);
-  play.open(kOne);
-  play.run(milliseconds(100));
+  Serving play(options);
   bool refused = false;
   play.on_sent = [&](const InFlight& flight) {
     const auto* forward = std::get_if<paxos::Forward>(&flight.message);
