@@ -21,7 +21,6 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr std::size_t kEventsMax = 4096;
-constexpr std::size_t kPeerReadsMax = 64;  // of the block files at a time
 constexpr Duration kStopPatience = milliseconds(500);
 // A repair that follows another within this time was not enough.
 constexpr Duration kRepairsInARow = seconds(60);
@@ -227,8 +226,7 @@ void Node::hand_out(engine::Output& out) {
   }
   for (const engine::LoadBlocks& wanted : out.loads) {
     // The peer asks again if its question is dropped here.
-    if (reads_under_way_ >= kPeerReadsMax) break;
-    ++reads_under_way_;
+    if (!block_reads_.begin_for_peer()) break;
     keeper_->read_for_peer(wanted);
   }
   for (const engine::Notice& notice : out.notices) {
@@ -271,7 +269,7 @@ void Node::repair(const RepairOrder& order) {
   for (Event& event : events_->take_all()) {
     if (auto* wanted = std::get_if<ReportWanted>(&event)) take(*wanted);
   }
-  reads_under_way_ = 0;
+  block_reads_ = BlockReads();
   verifications_under_way_ = 0;
   settle_as_failed(ErrorCode::timeout, ErrorCode::repairing, "the node repairs its history");
   clients_->flush();

@@ -14,6 +14,7 @@
 #include "engine/replica.hpp"
 #include "net/context.hpp"
 #include "net/wakeup.hpp"
+#include "node/block_reads.hpp"
 #include "node/client_desk.hpp"
 #include "node/client_door.hpp"
 #include "node/configuration.hpp"
@@ -97,6 +98,7 @@ class Node {
   void take(BlocksRead& event, engine::Output& out);
   void take(ChainVerified& event);
   void take(ReportWanted& event);
+  void begin_client_reads();
   void take_request(net::ConnectionId connection, wire::ClientRequest request);
   void take_one(net::ConnectionId connection, wire::ExecuteRequest& request);
   void take_one(net::ConnectionId connection, wire::GetRequest& request);
@@ -142,7 +144,7 @@ class Node {
   std::vector<engine::ClientCommand> commands_;
   std::vector<engine::ClientRead> reads_;
 
-  std::size_t reads_under_way_ = 0;  // of the block files
+  BlockReads block_reads_;
   std::size_t verifications_under_way_ = 0;
   std::optional<RepairOrder> repair_wanted_;
   std::uint64_t repairs_in_a_row_ = 0;

@@ -20,7 +20,6 @@ namespace {
 using Kind = ClientDesk::Kind;
 using std::chrono::seconds;
 
-constexpr std::size_t kBlockReadsMax = 1024;   // peers' and clients' at a time
 constexpr std::size_t kVerificationsMax = 64;  // waiting; they share their runs
 constexpr std::size_t kQueueItemsMax = 1000;
 constexpr std::size_t kScanBytesMax = std::size_t{1} << 20;
@@ -80,8 +79,10 @@ void Node::take_events(engine::Output& out) {
 }
 
 void Node::take(BlocksRead& event, engine::Output& out) {
-  --reads_under_way_;
-  const auto origin = event.to == kNobody ? desk_.settle(event.request) : std::nullopt;
+  const bool for_client = event.to == kNobody;
+  for_client ? block_reads_.end_for_client() : block_reads_.end_for_peer();
+  begin_client_reads();
+  const auto origin = for_client ? desk_.settle(event.request) : std::nullopt;
   if (!event.blocks.ok()) {
     // Reading fails where the octets on disk are not what was written.
     const std::string& message = event.blocks.error().message;
@@ -91,7 +92,7 @@ void Node::take(BlocksRead& event, engine::Output& out) {
     repair_wanted_ = {std::nullopt, message};
     return;
   }
-  if (event.to != kNobody) {
+  if (!for_client) {
     counters_.catch_up_blocks_sent += event.blocks->size();
     replica_->step(engine::BlocksLoaded{event.to, event.first, std::move(*event.blocks)}, now_,
                    out);
@@ -246,16 +247,23 @@ void Node::take_one(net::ConnectionId connection, wire::ChainRequest& request) {
            Error{ErrorCode::bad_request, "there is no block 0; the first one has height 1"});
     return;
   }
-  if (reads_under_way_ >= kBlockReadsMax) {
+  if (!block_reads_.has_room_for_client()) {
     refuse(connection, request.id,
-           Error{ErrorCode::overloaded, "too many requests for blocks wait at this node"});
+           Error{ErrorCode::overloaded, "the node has " + std::to_string(BlockReads::kClientsMax) +
+                                            " unanswered requests for parts of the chain"});
     return;
   }
   if (const auto key = admit(connection, request.id, Kind::chain)) {
     const std::uint32_t bytes = request.bytes_max == 0 ? kChainBytesDefault : request.bytes_max;
-    ++reads_under_way_;
-    keeper_->read_for_client(*key, request.first,
-                             std::min<std::size_t>(bytes, wire::kChainReplyBytesMax));
+    block_reads_.add_for_client(
+        {*key, request.first, std::min<std::size_t>(bytes, wire::kChainReplyBytesMax)});
+    begin_client_reads();
+  }
+}
+
+void Node::begin_client_reads() {
+  while (const auto read = block_reads_.next_for_client()) {
+    keeper_->read_for_client(read->request, read->first, read->bytes_max);
   }
 }
 
