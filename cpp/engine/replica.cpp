@@ -10,6 +10,9 @@ namespace paxledger::engine {
 
 namespace {
 
+// What a record weighs in the log beside its value, or a little more.
+constexpr std::size_t kRecordBytes = 32;
+
 Seed derive(Seed seed, std::uint64_t purpose) {
   return Seed{Prng(Seed{seed.value + purpose * 0x9e3779b97f4a7c15}).next()};
 }
@@ -333,10 +336,10 @@ Ticket Replica::Impl::persist(paxos::DurableRecord record) {
     out_->persist.ticket = last_ticket_;
     undurable_.push_back({last_ticket_, 0});
   }
-  if (const auto* accept = std::get_if<paxos::AcceptRecord>(&record)) {
-    undurable_.back().bytes += accept->value.size();
-    undurable_bytes_ += accept->value.size();
-  }
+  const auto* accept = std::get_if<paxos::AcceptRecord>(&record);
+  const std::size_t bytes = kRecordBytes + (accept == nullptr ? 0 : accept->value.size());
+  undurable_.back().bytes += bytes;
+  undurable_bytes_ += bytes;
   out_->persist.records.push_back(std::move(record));
   return out_->persist.ticket;
 }

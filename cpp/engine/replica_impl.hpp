@@ -148,7 +148,7 @@ class Replica::Impl {
   // The disk is so slow that what waits for it would fill the memory. Nothing is accepted or
   // proposed then; heartbeats, promises and reads go on.
   [[nodiscard]] bool log_is_choked() const {
-    return undurable_bytes_ > 4 * settings_.limits.window_bytes;
+    return undurable_bytes_ > settings_.limits.undurable_bytes_max();
   }
   // Whether this node could keep a promise in good time. If not, it does not run for leader.
   [[nodiscard]] bool disk_keeps_up() const {

@@ -29,6 +29,10 @@ struct Limits {
   std::size_t pending_requests_max = 32'768;               // of clients and forwarding peers
   std::size_t pending_bytes_max = std::size_t{256} << 20;  // of the commands among them
   std::size_t catch_up_bytes = std::size_t{1} << 20;       // per Blocks message
+
+  // Above this much that waits for the log nothing is accepted or proposed, so that at most about a
+  // batch more waits. The log must take in that much without waiting for the disk.
+  [[nodiscard]] std::size_t undurable_bytes_max() const { return 4 * window_bytes; }
 };
 
 struct Settings {

@@ -64,6 +64,13 @@ std::optional<StartFailure> find_other_process(storage::Disk& disk, const std::s
 
 }  // namespace
 
+storage::LogThreadOptions log_thread_options(const engine::Limits& limits) {
+  storage::LogThreadOptions options;
+  // Twice, for the batch by which the replica may exceed it and for the records that are no votes.
+  options.queue_bytes_max = 2 * limits.undurable_bytes_max();
+  return options;
+}
+
 std::variant<Keeper::Opened, StartFailure> Keeper::open(storage::Disk& disk,
                                                         const Configuration& configuration,
                                                         NodeId self, storage::OpenMode mode,
@@ -98,7 +105,8 @@ std::variant<Keeper::Opened, StartFailure> Keeper::open(storage::Disk& disk,
   recovered.log_lost = found->log_lost;
   std::unique_ptr<Keeper> keeper(
       new Keeper(disk, std::move(found->directory), bell, events));  // NOLINT: private constructor
-  keeper->start(std::move(found->log), std::move(found->blocks));
+  keeper->start(std::move(found->log), log_thread_options(configuration.limits),
+                std::move(found->blocks));
   return Opened{std::move(keeper), std::move(recovered), std::move(found->notices)};
 }
 
@@ -110,13 +118,13 @@ Keeper::~Keeper() {
   stop();
 }
 
-void Keeper::start(std::unique_ptr<storage::Log> log, std::unique_ptr<storage::BlockStore> blocks) {
+void Keeper::start(std::unique_ptr<storage::Log> log, storage::LogThreadOptions log_options,
+                   std::unique_ptr<storage::BlockStore> blocks) {
   const auto durable = [this](Ticket ticket) {
     durable_.store(ticket.value());
     bell_.wake();
   };
-  log_ = std::make_unique<storage::LogThread>(disk_, std::move(log), storage::LogThreadOptions{},
-                                              durable);
+  log_ = std::make_unique<storage::LogThread>(disk_, std::move(log), log_options, durable);
   blocks_ = std::make_unique<storage::BlockThread>(disk_, std::move(blocks),
                                                    storage::BlockThreadOptions{},
                                                    [this](Height synced) { log_->trim(synced); });

@@ -14,6 +14,7 @@
 #include "base/result.hpp"
 #include "engine/io.hpp"
 #include "engine/replica.hpp"
+#include "engine/settings.hpp"
 #include "net/wakeup.hpp"
 #include "node/configuration.hpp"
 #include "node/events.hpp"
@@ -30,6 +31,10 @@ struct StartFailure {
   int exit_code = 0;
   std::string message;
 };
+
+// A log whose queue holds what the replica lets wait for the disk, whatever the limits are: the
+// event loop never waits for a disk.
+[[nodiscard]] storage::LogThreadOptions log_thread_options(const engine::Limits& limits);
 
 // Owns the data directory's lock, the log's thread and the blocks' thread. Used by the event loop;
 // what the threads have to say arrives in the mailbox, and durable tickets by durable().
@@ -78,7 +83,8 @@ class Keeper {
  private:
   Keeper(storage::Disk& disk, storage::DataDirectory directory, const net::Wakeup& bell,
          EventMailbox& events);
-  void start(std::unique_ptr<storage::Log> log, std::unique_ptr<storage::BlockStore> blocks);
+  void start(std::unique_ptr<storage::Log> log, storage::LogThreadOptions log_options,
+             std::unique_ptr<storage::BlockStore> blocks);
 
   storage::Disk& disk_;
   storage::DataDirectory directory_;

@@ -21,8 +21,8 @@
 namespace paxledger::storage {
 
 struct LogThreadOptions {
-  // submit() waits while more than this many octets of records are queued. The engine's window
-  // keeps the queue far below it.
+  // submit() waits while more than this many octets of records are queued. Whoever must not wait
+  // sets it above what it lets wait for the disk.
   std::size_t queue_bytes_max = std::size_t{256} << 20;
   // At most about this much goes into one write.
   std::size_t group_bytes_max = std::size_t{16} << 20;

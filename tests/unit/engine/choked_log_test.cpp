@@ -44,7 +44,7 @@ TEST(ChokedLog, AcceptsNothingMoreUntilTheDiskHasCaughtUp) {
     accepted_bytes += 500;
     ASSERT_LT(slot, 100U) << "a node whose disk stands still goes on accepting";
   }
-  EXPECT_LE(accepted_bytes, 4 * settings.limits.window_bytes + 500);
+  EXPECT_LE(accepted_bytes, settings.limits.undurable_bytes_max() + 500);
 
   Output out;
   replica.step(Persisted{newest, Timestamp(2)}, Instant(), out);

@@ -127,6 +127,19 @@ TEST_F(KeeperTest, RingsOnceATicketIsDurableAndFindsItsRecordsAgain) {
   EXPECT_EQ(again.recovered.durable.promised, (paxos::Ballot{Round(3), NodeId(1)}));
 }
 
+// Otherwise the event loop would stand still with a slow disk before the replica notices.
+TEST(KeeperOptions, TheLogTakesInWhateverTheReplicaLetsWaitForTheDisk) {
+  constexpr std::size_t kMiB = std::size_t{1} << 20;
+  for (const std::size_t window : {2 * kMiB, 16 * kMiB, 64 * kMiB, 65 * kMiB, 1024 * kMiB}) {
+    engine::Limits limits;
+    limits.window_bytes = window;
+    limits.batch_bytes_max = 2 * kMiB;
+    EXPECT_GE(log_thread_options(limits).queue_bytes_max,
+              limits.undurable_bytes_max() + 2 * limits.batch_bytes_max)
+        << "with a window of " << window / kMiB << " MiB";
+  }
+}
+
 TEST_F(KeeperTest, ReadsBlocksForPeersAndClients) {
   const auto opened = must_open(OpenMode::initialise);
   opened.keeper->append(next_blocks(3));
