@@ -7,12 +7,11 @@
 #   paxledger::log      spdlog on the system's fmt   #include <spdlog/spdlog.h>, <fmt/format.h>
 #   paxledger::json     nlohmann-json                #include <nlohmann/json.hpp>
 #   paxledger::cli11    CLI11                        #include <CLI/CLI.hpp>
-#   paxledger::http     cpp-httplib                  #include <httplib.h>
 #   paxledger::crc32c   ISA-L                        #include <isa-l/crc.h>, crc32_iscsi()
 #   OpenSSL::Crypto, Threads::Threads                under their own names
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
-find_package(OpenSSL 3 REQUIRED COMPONENTS Crypto SSL)
+find_package(OpenSSL 3 REQUIRED COMPONENTS Crypto)
 
 # paxledger_dependency(NAME LIBRARY…) makes the target paxledger::NAME of the given libraries.
 function(paxledger_dependency name)
@@ -50,11 +49,6 @@ paxledger_dependency(json nlohmann_json::nlohmann_json)
 
 find_package(CLI11 REQUIRED)
 paxledger_dependency(cli11 CLI11::CLI11)
-
-# pkg-config, because the switches that the library was built with change the layout of its classes
-# and have to be given to its users as well.
-pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
-paxledger_dependency(http PkgConfig::httplib OpenSSL::SSL OpenSSL::Crypto Threads::Threads)
 
 # Debian 12 has no package of google/crc32c. ISA-L is packaged everywhere, and its crc32_iscsi is
 # the same polynomial, with the processor's own instruction.

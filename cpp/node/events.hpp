@@ -29,7 +29,7 @@ struct ChainVerified {
   Result<storage::VerifyReport> report;
 };
 
-// A thread of the HTTP door waits for a report.
+// The thread of the HTTP door waits for a report.
 struct ReportWanted {
   std::promise<Report> answer;
 };

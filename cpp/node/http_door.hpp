@@ -13,11 +13,20 @@
 
 namespace paxledger::node {
 
-// Serves in threads of its own: one that accepts, two that answer. Each connection carries one
-// request, so that idle connections cannot occupy the two.
+// Serves in one thread of its own, which waits for all connections at once: a connection that says
+// nothing, or little at a time, costs a place and no more.
+//
+// Invariants:
+//  1. At most kConnectionsMax connections are open. One more closes the oldest.
+//  2. A connection carries one request and has kPatience to say it, and again to take the answer.
+//  3. Requests that arrive together share one report, so that the event loop is asked once,
+//     and an event loop that does not answer delays all of them together, not one after the other.
 class HttpDoor {
  public:
-  // Called from the answering threads; gives nothing if the event loop does not answer in time.
+  static constexpr std::size_t kConnectionsMax = 64;
+  static constexpr Duration kPatience = std::chrono::seconds(2);
+
+  // Called from the door's thread; gives nothing if the event loop does not answer in time.
   using Ask = std::function<std::optional<Report>()>;
 
   explicit HttpDoor(Ask ask);

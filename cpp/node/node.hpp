@@ -113,7 +113,7 @@ class Node {
                                   ClientDesk::Kind kind);
   [[nodiscard]] Height height() const { return replica_->applied().height(); }
   [[nodiscard]] Report report() const;
-  // For the HTTP door's threads.
+  // For the HTTP door's thread.
   std::optional<Report> ask_for_report();
 
   const Configuration configuration_;

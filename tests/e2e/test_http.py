@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import socket
+import time
 
 from cluster import Cluster
+from waiting import scaled
 
 
 def test_each_path_answers_what_it_is_for(cluster: Cluster) -> None:
@@ -58,3 +62,30 @@ def test_readyz_says_503_and_why_without_a_majority(cluster: Cluster) -> None:
         node.start()
     cluster.wait_serving()
     assert alone.http("/readyz") == (200, "ok\n")
+
+
+def test_livez_answers_behind_hundreds_of_silent_and_of_slow_connections(cluster: Cluster) -> None:
+    """They take places at the door, not its time; the cluster notices nothing."""
+    node = cluster.leader()
+    start = time.monotonic()
+    with contextlib.ExitStack() as stack:
+
+        def call(said: bytes) -> socket.socket:
+            connection = socket.create_connection(("127.0.0.1", node.http_port), scaled(10))
+            connection.sendall(said)
+            return stack.enter_context(connection)
+
+        idle = [call(b"") for _ in range(200)]
+        slow = [call(b"GET /livez HTTP/1.1\r\nA: ") for _ in range(50)]
+        asked = time.monotonic()
+        assert node.http("/livez") == (200, "ok\n")
+        assert time.monotonic() - asked < scaled(2)
+        for connection in slow[:10]:
+            with contextlib.suppress(OSError):  # closed for a newer one
+                connection.sendall(b"b")
+        for connection in [*idle, *slow]:
+            with contextlib.suppress(ConnectionResetError):
+                assert connection.recv(1) == b"", "none is kept"
+        assert time.monotonic() - start < scaled(15)
+    assert cluster.client(node).put(b"k", b"v").ok
+    assert cluster.leader() is node

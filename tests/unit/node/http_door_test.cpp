@@ -1,20 +1,36 @@
 #include "node/http_door.hpp"
 
 #include <gtest/gtest.h>
-#include <httplib.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <future>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 namespace paxledger::node {
 namespace {
 
+using std::chrono::seconds;
+
+sockaddr_in loopback(std::uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return address;
+}
+
 // A loopback port that was free a moment ago.
 std::uint16_t free_port() {
   const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  sockaddr_in address = loopback(0);
   socklen_t size = sizeof address;
   EXPECT_EQ(::bind(socket, reinterpret_cast<sockaddr*>(&address), size), 0);
   EXPECT_EQ(::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size), 0);
@@ -22,9 +38,59 @@ std::uint16_t free_port() {
   return ntohs(address.sin_port);
 }
 
+// A connection to the door. Reading gives up after ten seconds.
+class Caller {
+ public:
+  explicit Caller(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    const sockaddr_in address = loopback(port);
+    const timeval patience{10, 0};
+    ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    EXPECT_EQ(::connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  }
+  Caller(Caller&& other) noexcept : socket_(std::exchange(other.socket_, -1)) {}
+  Caller& operator=(Caller&&) = delete;
+  Caller(const Caller&) = delete;
+  Caller& operator=(const Caller&) = delete;
+  ~Caller() {
+    if (socket_ >= 0) ::close(socket_);
+  }
+
+  // False if the door has closed the connection.
+  [[nodiscard]] bool say(std::string_view text) const {
+    return ::send(socket_, text.data(), text.size(), MSG_NOSIGNAL) ==
+           static_cast<ssize_t>(text.size());
+  }
+  // Everything until the door closes.
+  [[nodiscard]] std::string hear() const {
+    std::string text;
+    char buffer[4096];
+    for (;;) {
+      const ssize_t count = ::recv(socket_, buffer, sizeof buffer, 0);
+      if (count <= 0) return text;
+      text.append(buffer, static_cast<std::size_t>(count));
+    }
+  }
+
+ private:
+  int socket_;
+};
+
 class HttpDoorTest : public testing::Test {
  protected:
   HttpDoorTest() { report_->status.leader = NodeId(1); }
+
+  std::string request(const std::string& line) const {
+    const Caller caller(address_.port);
+    EXPECT_TRUE(caller.say(line + " HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+    return caller.hear();
+  }
+  void expect_answer(const std::string& line, int status, const std::string& body) const {
+    const std::string text = request(line);
+    EXPECT_TRUE(text.starts_with("HTTP/1.1 " + std::to_string(status) + " ")) << line << text;
+    const std::size_t head = text.find("\r\n\r\n");
+    ASSERT_NE(head, std::string::npos) << line << text;
+    EXPECT_EQ(text.substr(head + 4), body) << line;
+  }
 
   const Address address_{"127.0.0.1", free_port()};
   std::optional<Report> report_ = Report{};
@@ -33,46 +99,30 @@ class HttpDoorTest : public testing::Test {
 
 TEST_F(HttpDoorTest, AnswersItsFourPaths) {
   ASSERT_TRUE(door_.open(address_).ok());
-  httplib::Client client(address_.host, address_.port);
-  const auto livez = client.Get("/livez");
-  ASSERT_TRUE(livez);
-  EXPECT_EQ(livez->status, 200);
-  EXPECT_EQ(livez->body, "ok\n");
-  const auto status = client.Get("/status");
-  ASSERT_TRUE(status);
-  EXPECT_EQ(status->get_header_value("Content-Type"), "application/json");
-  EXPECT_EQ(status->body, status_json(*report_) + "\n");
-  const auto metrics = client.Get("/metrics");
-  ASSERT_TRUE(metrics);
-  EXPECT_EQ(metrics->body, metrics_text(*report_));
-  const auto other = client.Get("/other");
-  ASSERT_TRUE(other);
-  EXPECT_EQ(other->status, 404);
-  EXPECT_EQ(door_.requests().at("/livez"), 1u);
-  EXPECT_EQ(door_.requests().at("other"), 1u);
+  expect_answer("GET /livez", 200, "ok\n");
+  expect_answer("HEAD /livez", 200, "");
+  expect_answer("GET /readyz", 200, "ok\n");
+  expect_answer("GET /status", 200, status_json(*report_) + "\n");
+  expect_answer("GET /metrics", 200, metrics_text(*report_));
+  expect_answer("GET /other", 404, "not found; there are /livez, /readyz, /status and /metrics\n");
+  expect_answer("POST /livez", 405, "only GET and HEAD are served\n");
+  expect_answer("nonsense", 400, "this is no HTTP request\n");
+  expect_answer("GET /" + std::string(10'000, 'x'), 431, "the request is too long\n");
+  EXPECT_EQ(door_.requests().at("/livez"), 2u);
+  EXPECT_EQ(door_.requests().at("other"), 2u);
 }
 
 TEST_F(HttpDoorTest, ReadyzSaysWhyTheNodeDoesNotServe) {
   ASSERT_TRUE(door_.open(address_).ok());
-  httplib::Client client(address_.host, address_.port);
-  const auto ready = client.Get("/readyz");
-  ASSERT_TRUE(ready);
-  EXPECT_EQ(ready->status, 200);
   report_->status.repairing = true;
   report_->status.repair_reason = "block 7 is damaged";
-  const auto repairing = client.Get("/readyz");
-  ASSERT_TRUE(repairing);
-  EXPECT_EQ(repairing->status, 503);
-  EXPECT_EQ(repairing->body, "repairing: block 7 is damaged\n");
+  expect_answer("GET /readyz", 503, "repairing: block 7 is damaged\n");
 }
 
 TEST_F(HttpDoorTest, LivezFailsWhenTheEventLoopDoesNotAnswer) {
   report_.reset();
   ASSERT_TRUE(door_.open(address_).ok());
-  httplib::Client client(address_.host, address_.port);
-  const auto livez = client.Get("/livez");
-  ASSERT_TRUE(livez);
-  EXPECT_EQ(livez->status, 503);
+  expect_answer("GET /livez", 503, "the event loop does not answer\n");
 }
 
 TEST_F(HttpDoorTest, RefusesAPortThatIsInUseAndNamesIt) {
@@ -82,6 +132,51 @@ TEST_F(HttpDoorTest, RefusesAPortThatIsInUseAndNamesIt) {
   ASSERT_FALSE(opened.ok());
   EXPECT_EQ(opened.error().code, ErrorCode::io);
   EXPECT_NE(opened.error().message.find(address_.text()), std::string::npos);
+}
+
+// Who says nothing takes no place from who does.
+TEST_F(HttpDoorTest, AnswersBehindManyConnectionsThatSayNothing) {
+  ASSERT_TRUE(door_.open(address_).ok());
+  std::vector<Caller> silent;
+  for (int i = 0; i < 200; ++i) silent.emplace_back(address_.port);
+  const auto start = std::chrono::steady_clock::now();
+  expect_answer("GET /livez", 200, "ok\n");
+  EXPECT_LT(std::chrono::steady_clock::now() - start, seconds(2));
+  for (const Caller& each : silent) EXPECT_EQ(each.hear(), "");
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 5 * HttpDoor::kPatience)
+      << "they are closed, the first of them at once and the others after a while";
+}
+
+// Patience is with the request as a whole and not with each of its octets.
+TEST_F(HttpDoorTest, ClosesAConnectionThatSpeaksTooSlowly) {
+  ASSERT_TRUE(door_.open(address_).ok());
+  const Caller slow(address_.port);
+  const auto end = std::chrono::steady_clock::now() + 5 * HttpDoor::kPatience;
+  ASSERT_TRUE(slow.say("GET /livez HTTP/1.1\r\n"));
+  while (slow.say("A: b\r\n") && std::chrono::steady_clock::now() < end) {
+    expect_answer("GET /livez", 200, "ok\n");
+  }
+  EXPECT_LT(std::chrono::steady_clock::now(), end);
+}
+
+// Otherwise each of them would wait until the event loop has not answered all before it.
+TEST_F(HttpDoorTest, AsksTheEventLoopOnceForAllWhoWait) {
+  std::promise<void> all_said;
+  std::atomic<int> asked = 0;
+  HttpDoor door([&, gate = all_said.get_future().share()]() -> std::optional<Report> {
+    ++asked;
+    gate.wait();
+    return std::nullopt;
+  });
+  ASSERT_TRUE(door.open(address_).ok());
+  std::vector<Caller> callers;
+  for (int i = 0; i < 40; ++i) {
+    callers.emplace_back(address_.port);
+    EXPECT_TRUE(callers.back().say("GET /livez HTTP/1.1\r\n\r\n"));
+  }
+  all_said.set_value();
+  for (const Caller& each : callers) EXPECT_TRUE(each.hear().starts_with("HTTP/1.1 503 "));
+  EXPECT_LT(asked, 10);
 }
 
 }  // namespace
