@@ -10,6 +10,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import msgpack
 import pytest
@@ -35,13 +36,16 @@ def dealer(port: int) -> Iterator[zmq.Socket[bytes]]:
         sender.close()
 
 
+# What a DEALER says first over plain TCP (ZMTP 3.0, no keys).
+GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(48)
+READY = b"\x04\x1c\x05READY\x0bSocket-Type\x00\x00\x00\x06DEALER"
+
+
 def raw_bytes(port: int, rng: random.Random) -> None:
-    """Random octets over plain TCP, some of them after a correct ZMTP greeting."""
-    greeting = b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(48)
-    ready = b"\x04\x19\x05READY\x0bSocket-Type\x00\x00\x00\x06DEALER"
-    openings = [b"", b"GET / HTTP/1.1\r\n\r\n", greeting, greeting + ready, b"\xff" * 64]
+    """Random octets over plain TCP, some of them after a correct ZMTP handshake."""
+    openings = [b"", b"GET / HTTP/1.1\r\n\r\n", GREETING, GREETING + READY, b"\xff" * 64]
     huge = b"\x02" + struct.pack(">Q", 1 << 62)  # a ZMTP frame that declares 4 EiB
-    for opening in [*openings, greeting + ready + huge]:
+    for opening in [*openings, GREETING + READY + huge]:
         for size in (0, 1, 100, 70_000):
             with (
                 contextlib.suppress(OSError),
@@ -155,6 +159,37 @@ def test_another_version_or_cluster_is_told_so(cluster: Cluster, packet: bytes, 
     assert word in reply.message
     wait_until("it is counted", lambda: node.metric("malformed_messages_total") >= 1)
     connection.close()
+
+
+def resident_bytes(node: Node) -> int:
+    pages = int(Path(f"/proc/{node.pid}/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.parametrize("door", ["client", "peer"])
+def test_a_message_that_never_ends_is_never_taken_in_and_goes_with_its_connection(
+    cluster: Cluster, door: str
+) -> None:
+    """libzmq collects frames without a bound (docs/reference/peer-protocol.md), but frees them."""
+    node = cluster.leader()
+    port = node.client_port if door == "client" else node.peer_port
+    # A frame of one octet with more to come: three octets, and 64 of memory in libzmq.
+    frames = b"\x01\x01x" * 700_000
+    before = resident_bytes(node)
+    most = 0
+    for _ in range(16):
+        with socket.create_connection(("127.0.0.1", port), timeout=scaled(30)) as connection:
+            connection.sendall(GREETING + READY)
+            said = b""
+            while b"ROUTER" not in said:  # it has said its part of the handshake
+                said += connection.recv(4096)
+            connection.sendall(frames)
+            connection.shutdown(socket.SHUT_WR)
+            assert connection.recv(1) == b"", "everything was read, and nothing answered"
+        most = max(most, resident_bytes(node) - before)
+        assert cluster.client(node).put(b"k", b"v").ok
+    assert most < 400 << 20, f"16 times 43 MiB were collected, and {most >> 20} MiB are kept"
+    assert cluster.leader() is node
 
 
 def http_garbage(port: int, rng: random.Random) -> None:
