@@ -50,29 +50,66 @@ def test_a_failing_disk_ends_the_node_with_clear_words_and_not_the_cluster(
     check_kept(cluster, load.promise)
 
 
+class SmallDisk:
+    """A tmpfs of 24 MiB in a mount namespace of its own, which a user without rights can make too.
+
+    Only what is executed by `inside` sees it. The namespace lives as long as its holder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        ready = 'mount -t tmpfs -o size=24m tmpfs "$0" && echo mounted && exec sleep infinity'
+        self._holder = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", "unshare", "-rm", "sh", "-c", ready, str(folder)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        assert self._holder.stdout is not None
+        self.mounted = self._holder.stdout.readline() == b"mounted\n"
+
+    @property
+    def inside(self) -> list[str]:
+        """A wrapper that executes a command where the disk is."""
+        return ["nsenter", "-t", str(self._holder.pid), "-U", "-m", "--preserve-credentials"]
+
+    def run(self, *command: str) -> None:
+        subprocess.run([*self.inside, *command], check=True)
+
+    def grow(self) -> None:
+        # Its other options name a user whom the namespace does not know; they stay as they are.
+        keep = ["--options-mode", "ignore"]
+        self.run("mount", *keep, "-o", "remount,size=256m", str(self.folder))
+
+    def close(self) -> None:
+        self._holder.kill()
+        self._holder.communicate()
+
+
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "small disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)], check=False
-    )
-    if mounted.returncode != 0:
-        pytest.skip("mounting needs root; the full disk is injected above as well")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    disk = SmallDisk(tmp_path / "small disk")
+    try:
+        if not disk.mounted:
+            pytest.skip(
+                "this system lets no user mount anything; that a full disk ends the node and loses"
+                " nothing is promised by the test above as well, whose full disk is injected"
+            )
+        yield disk
+    finally:
+        disk.close()
 
 
 def test_a_disk_that_is_really_full_loses_nothing(
-    make_cluster: MakeCluster, small_disk: Path
+    make_cluster: MakeCluster, small_disk: SmallDisk
 ) -> None:
     cluster = make_cluster()
     node = cluster.node(3)
     cluster.data_dir.mkdir()
-    node.directory.symlink_to(small_disk / "node")
-    (small_disk / "node").mkdir()
+    node.directory.symlink_to(small_disk.folder / "node")
+    small_disk.run("mkdir", str(small_disk.folder / "node"))
     for each in cluster.nodes:
-        each.start("--initialise")
+        each.start("--initialise", wrapper=small_disk.inside if each is node else ())
     cluster.wait_serving()
     with Load(cluster, writers=1) as load:
         load.wait_progress(50)
@@ -87,8 +124,8 @@ def test_a_disk_that_is_really_full_loses_nothing(
         assert node.wait_exit() == DISK_FAILED
         assert "No space left on device" in node.log_text()
         load.wait_progress(50)
-        subprocess.run(["mount", "-o", "remount,size=256m", str(small_disk)], check=True)
-        node.start()
+        small_disk.grow()
+        node.start(wrapper=small_disk.inside)
         cluster.wait_serving([node])
     check_kept(cluster, load.promise)
     cluster.stop()

@@ -65,7 +65,10 @@ TEST_F(OnARealDisk, FilesDoWhatTheInterfaceSays) {
 
 TEST_F(OnARealDisk, SaysThatTheDiskIsFull) {
   auto full = disk_.open("/dev/full", Disk::Access::write);
-  if (!full.ok()) GTEST_SKIP() << full.error().message;
+  if (!full.ok()) {
+    GTEST_SKIP() << full.error().message << "; that a full disk ends the node with these words is"
+                 << " tested in tests/e2e/test_disk_failures.py as well";
+  }
   const auto written = (*full)->write_at(0, "x");
   ASSERT_FALSE(written.ok());
   EXPECT_NE(written.error().message.find("No space left on device"), std::string::npos);
