@@ -34,12 +34,18 @@ inline constexpr std::uint64_t kSessionMillisecondsMin = 1'000;
 inline constexpr std::uint64_t kSessionMillisecondsMax = 24ull * 60 * 60 * 1000;
 // How many results a session keeps that the client has not acknowledged.
 inline constexpr std::uint64_t kSessionWindow = 4096;
-// How many sessions there may be at once; one more is `overloaded`.
+// How many results all sessions together keep. One more ends a session that keeps more than
+// kResultsLight; that there is such a one then is the point of the two numbers.
+inline constexpr std::size_t kResultsMax = std::size_t{1} << 22;
+inline constexpr std::size_t kResultsLight = 32;
+// How many sessions are remembered at once, closed ones included; one more takes the place of
+// another.
 inline constexpr std::size_t kSessionsMax = 100'000;
+static_assert(kResultsMax > kSessionsMax * kResultsLight + kSessionWindow);
 
 enum class CommandKind : std::uint8_t {
   open_session = 1,     // argument: milliseconds until a silent session expires. Idempotent.
-  close_session = 2,    // forgets the session
+  close_session = 2,    // the session takes no command any more. Idempotent.
   put = 3,              // key := value
   remove = 4,           // removes key; `not found` if it is not there
   read = 5,             // reads key through the log, leaving a block behind (an audited read)

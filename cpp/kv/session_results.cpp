@@ -1,52 +1,28 @@
 #include "kv/session_results.hpp"
 
-#include <algorithm>
-#include <bit>
-#include <utility>
-
 #include "base/invariant.hpp"
 
 namespace paxledger::kv {
-namespace {
-
-constexpr std::uint64_t kPlacesMin = 4;
-static_assert(std::has_single_bit(kSessionWindow), "the ring's capacity is a power of two");
-
-}  // namespace
 
 void SessionResults::acknowledge(Sequence sequence) {
   if (sequence <= acknowledged_) return;
-  const std::uint64_t passed = sequence.value() - acknowledged_.value();
-  const std::uint64_t steps = std::min<std::uint64_t>(passed, ring_.size());
-  for (std::uint64_t step = 1; step <= steps; ++step) {
-    Place& place = ring_[place_of(acknowledged_.plus(step))];
-    if (place.sequence <= sequence) place = Place{};
-  }
   acknowledged_ = sequence;
+  kept_.erase(kept_.begin(), kept_.upper_bound(sequence));
 }
 
-const CommandResult* SessionResults::find(Sequence sequence) const {
-  if (ring_.empty() || !fits(sequence)) return nullptr;
-  const Place& place = ring_[place_of(sequence)];
-  return place.sequence == sequence ? &place.result : nullptr;
+std::optional<CommandResult> SessionResults::find(Sequence sequence) const {
+  const auto found = kept_.find(sequence);
+  if (found == kept_.end()) return std::nullopt;
+  return CommandResult{found->second.code, found->second.revision, {}};
 }
 
-void SessionResults::keep(Sequence sequence, CommandResult result) {
+void SessionResults::keep(Sequence sequence, const CommandResult& result) {
   invariant(fits(sequence), "a result is kept within the session's window");
-  grow_to_hold(sequence.value() - acknowledged_.value());
-  Place& place = ring_[place_of(sequence)];
-  invariant(place.sequence == Sequence(0), "one result per sequence");
-  place.sequence = sequence;
-  place.result = std::move(result);
-}
-
-void SessionResults::grow_to_hold(std::uint64_t span) {
-  if (span <= ring_.size()) return;
-  std::vector<Place> old(std::max(kPlacesMin, std::bit_ceil(span)));
-  old.swap(ring_);
-  for (Place& place : old) {
-    if (place.sequence != Sequence(0)) ring_[place_of(place.sequence)] = std::move(place);
-  }
+  invariant(result.value.empty(), "no value is kept for a session");
+  // Clients count up, so a new result nearly always goes to the end.
+  const std::size_t before = kept_.size();
+  kept_.try_emplace(kept_.end(), sequence, Kept{result.code, result.revision});
+  invariant(kept_.size() == before + 1, "one result per sequence");
 }
 
 }  // namespace paxledger::kv

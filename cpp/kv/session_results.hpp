@@ -3,24 +3,25 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <map>
+#include <optional>
 
 #include "base/ids.hpp"
 #include "kv/command.hpp"
 
 namespace paxledger::kv {
 
-// Results by sequence, in a window that starts above the acknowledged sequence.
+// Results by sequence, above the acknowledged one.
 //
-// A ring whose capacity is a power of two: clients count up by one and acknowledge as they go, so
-// the window is short and dense, and finding, keeping and forgetting a result cost one step each.
+// Their memory follows their number, not their sequences: a client that leaves gaps makes a session
+// no larger. A kept result is code and revision; only reads bring a value, and they are not kept.
 //
-// Invariants:
-//  1. A result is held only for acknowledged() < sequence <= acknowledged() + kSessionWindow.
-//  2. The ring is never larger than kSessionWindow places.
+// Invariant: a result is held only for acknowledged() < sequence <= acknowledged() +
+// kSessionWindow.
 class SessionResults {
  public:
   [[nodiscard]] Sequence acknowledged() const { return acknowledged_; }
+  [[nodiscard]] std::size_t count() const { return kept_.size(); }
 
   // Forgets the results up to `sequence`. A sequence at or below acknowledged() changes nothing.
   void acknowledge(Sequence sequence);
@@ -29,26 +30,19 @@ class SessionResults {
     return sequence > acknowledged_ && sequence.value() - acknowledged_.value() <= kSessionWindow;
   }
 
-  // Null if there is none. Valid until the next keep() or acknowledge().
-  [[nodiscard]] const CommandResult* find(Sequence sequence) const;
+  [[nodiscard]] std::optional<CommandResult> find(Sequence sequence) const;
 
-  // Precondition: fits(sequence), and find(sequence) is null.
-  void keep(Sequence sequence, CommandResult result);
+  // Precondition: fits(sequence), there is no result of it, and the new one has no value.
+  void keep(Sequence sequence, const CommandResult& result);
 
  private:
-  // An empty place has sequence 0, which no command has.
-  struct Place {
-    Sequence sequence;
-    CommandResult result;
+  struct Kept {
+    ErrorCode code = ErrorCode::ok;
+    Revision revision;
   };
 
-  [[nodiscard]] std::size_t place_of(Sequence sequence) const {
-    return static_cast<std::size_t>(sequence.value()) & (ring_.size() - 1);
-  }
-  void grow_to_hold(std::uint64_t span);
-
   Sequence acknowledged_;
-  std::vector<Place> ring_;
+  std::map<Sequence, Kept> kept_;
 };
 
 }  // namespace paxledger::kv

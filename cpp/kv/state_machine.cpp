@@ -1,6 +1,8 @@
 #include "kv/state_machine.hpp"
 
 #include <algorithm>
+#include <array>
+#include <list>
 
 #include "base/invariant.hpp"
 #include "kv/session_results.hpp"
@@ -8,13 +10,23 @@
 namespace paxledger::kv {
 namespace {
 
+// Every session stands in one row, by who has to go first: a row's first session is the one that
+// was closed first or silent longest. A command moves its session to the end, which costs one step.
+enum class Row : std::uint8_t { closed, light, laden };
+constexpr std::size_t kRows = 3;
+
 struct Session {
   std::uint64_t silence_max = 0;  // microseconds
   Timestamp last_heard;
-  Timestamp scheduled;  // under which it stands in State::expiry; never above deadline()
+  Timestamp scheduled;          // under which it stands in State::expiry; never above deadline()
+  std::uint64_t last_turn = 0;  // the number of its last command, counted over all sessions
+  Row row = Row::light;
+  std::list<SessionId>::iterator place;  // in its row
   SessionResults results;
 
-  // The last moment at which the session still lives. Saturates.
+  [[nodiscard]] bool is_closed() const { return row == Row::closed; }
+
+  // The last moment at which the session is still remembered. Saturates.
   [[nodiscard]] Timestamp deadline() const {
     const std::uint64_t heard = last_heard.microseconds();
     return Timestamp(heard > UINT64_MAX - silence_max ? UINT64_MAX : heard + silence_max);
@@ -35,15 +47,36 @@ struct StateMachine::State {
   CommandResult remove(const Command& command);
   [[nodiscard]] CommandResult read(const Command& command) const;
 
+  using Sessions = std::unordered_map<SessionId, Session>;
   CommandResult open_session(const Command& command, Timestamp now);
-  void forget(std::unordered_map<SessionId, Session>::iterator found);
+  void close_session(Session& session, Timestamp now);
+  // What a command of a session comes to. Precondition: the session is open.
+  CommandResult run(Session& session, const Command& command);
+  void hear(Session& session, Timestamp now);
+  void acknowledge(Session& session, Sequence sequence);
+  void keep(Session& session, Sequence sequence, const CommandResult& result);
+  // Moves the session to the end of the row.
+  void line_up(Session& session, Row row);
+  void line_up(Session& session) {
+    line_up(session, session.results.count() > kResultsLight ? Row::laden : Row::light);
+  }
+  [[nodiscard]] std::list<SessionId>& row(Row which) {
+    return rows[static_cast<std::size_t>(which)];
+  }
+  void make_room_for_a_session();
+  void make_room_for_a_result();
+  void forget(Sessions::iterator found);
 
   std::map<std::string, Entry, std::less<>> entries;
   Revision revision;
 
   // Looked up by id only, never walked: its order, which differs between libraries, reaches
   // nobody.
-  std::unordered_map<SessionId, Session> sessions;
+  Sessions sessions;
+  std::size_t results_kept = 0;  // the sum over all sessions
+
+  std::array<std::list<SessionId>, kRows> rows;
+  std::uint64_t turns = 0;
 
   // Sessions by the time at which to look whether they have expired. A command moves its
   // session's deadline but not its place here; a place that comes up too early is renewed. So a
@@ -101,25 +134,96 @@ CommandResult StateMachine::State::execute(const Command& command) {
   invariant_broken("a session command is no data command", std::source_location::current());
 }
 
+CommandResult StateMachine::State::run(Session& session, const Command& command) {
+  acknowledge(session, command.acknowledged);
+  // The client said that it has this command's result, so it does not wait for another.
+  if (command.sequence <= session.results.acknowledged()) return failure(ErrorCode::bad_request);
+  if (const auto first = session.results.find(command.sequence)) return *first;
+  if (!session.results.fits(command.sequence)) return failure(ErrorCode::overloaded);
+  CommandResult result = execute(command);
+  if (command.kind != CommandKind::read) keep(session, command.sequence, result);
+  return result;
+}
+
 CommandResult StateMachine::State::open_session(const Command& command, Timestamp now) {
   const auto found = sessions.find(command.session);
   if (found != sessions.end()) {
-    found->second.last_heard = std::max(found->second.last_heard, now);
+    // A late copy of what opened a session must not make room for late copies of its commands.
+    if (found->second.is_closed()) return failure(ErrorCode::session_expired);
+    hear(found->second, now);
     return {};
   }
-  if (sessions.size() >= kSessionsMax) return failure(ErrorCode::overloaded);
-  Session session;
+  make_room_for_a_session();
+  Session& session = sessions[command.session];
   session.silence_max =
       std::clamp(command.argument, kSessionMillisecondsMin, kSessionMillisecondsMax) * 1000;
-  session.last_heard = now;
+  session.place = row(session.row).insert(row(session.row).end(), command.session);
+  hear(session, now);
   session.scheduled = session.deadline();
   expiry.emplace(session.scheduled, command.session);
-  sessions.emplace(command.session, std::move(session));
   return {};
 }
 
-void StateMachine::State::forget(std::unordered_map<SessionId, Session>::iterator found) {
-  expiry.erase({found->second.scheduled, found->first});
+void StateMachine::State::close_session(Session& session, Timestamp now) {
+  hear(session, now);
+  results_kept -= session.results.count();
+  session.results = {};
+  line_up(session, Row::closed);
+}
+
+void StateMachine::State::hear(Session& session, Timestamp now) {
+  session.last_heard = std::max(session.last_heard, now);
+  session.last_turn = ++turns;
+  line_up(session);
+}
+
+void StateMachine::State::acknowledge(Session& session, Sequence sequence) {
+  results_kept -= session.results.count();
+  session.results.acknowledge(sequence);
+  results_kept += session.results.count();
+  line_up(session);
+}
+
+void StateMachine::State::keep(Session& session, Sequence sequence, const CommandResult& result) {
+  make_room_for_a_result();
+  session.results.keep(sequence, result);
+  ++results_kept;
+  line_up(session);
+}
+
+void StateMachine::State::line_up(Session& session, Row to) {
+  row(to).splice(row(to).end(), row(session.row), session.place);
+  session.row = to;
+}
+
+void StateMachine::State::make_room_for_a_session() {
+  if (sessions.size() < kSessionsMax) return;
+  const Row candidates[] = {Row::light, Row::laden};
+  auto victim = sessions.end();
+  for (const Row which : candidates) {
+    if (row(which).empty()) continue;
+    const auto first = sessions.find(row(which).front());
+    if (victim == sessions.end() || first->second.last_turn < victim->second.last_turn) {
+      victim = first;
+    }
+  }
+  if (!row(Row::closed).empty()) victim = sessions.find(row(Row::closed).front());
+  forget(victim);
+}
+
+void StateMachine::State::make_room_for_a_result() {
+  if (results_kept < kResultsMax) return;
+  // There are two laden sessions at least, for one is not enough to keep so many results; and the
+  // one whose command is carried out stands at the end.
+  invariant(row(Row::laden).size() > 1, "too many results are those of several sessions");
+  forget(sessions.find(row(Row::laden).front()));
+}
+
+void StateMachine::State::forget(Sessions::iterator found) {
+  const Session& session = found->second;
+  expiry.erase({session.scheduled, found->first});
+  row(session.row).erase(session.place);
+  results_kept -= session.results.count();
   sessions.erase(found);
 }
 
@@ -153,37 +257,27 @@ CommandResult StateMachine::apply(std::string_view octets, Timestamp now) {
   if (command.kind == CommandKind::open_session) return state_->open_session(command, now);
 
   const auto found = state_->sessions.find(command.session);
+  const bool is_open = found != state_->sessions.end() && !found->second.is_closed();
   if (command.kind == CommandKind::close_session) {
-    // Closing is idempotent: a repeated close finds no session and has reached its aim.
-    if (found != state_->sessions.end()) state_->forget(found);
+    // Closing is idempotent: a repeated close finds no open session and has reached its aim.
+    if (is_open) state_->close_session(found->second, now);
     return {};
   }
-  if (found == state_->sessions.end()) return failure(ErrorCode::session_expired);
-  Session& session = found->second;
-  session.last_heard = std::max(session.last_heard, now);
-  session.results.acknowledge(command.acknowledged);
-
-  // The client said that it has this command's result, so it does not wait for another.
-  if (command.sequence <= session.results.acknowledged()) return failure(ErrorCode::bad_request);
-  if (!session.results.fits(command.sequence)) return failure(ErrorCode::overloaded);
-  if (const CommandResult* first = session.results.find(command.sequence)) return *first;
-
-  CommandResult result = state_->execute(command);
-  session.results.keep(command.sequence, result);
-  return result;
+  if (!is_open) return failure(ErrorCode::session_expired);
+  state_->hear(found->second, now);
+  return state_->run(found->second, command);
 }
 
 std::optional<CommandResult> StateMachine::known_result(SessionId session,
                                                         Sequence sequence) const {
   const auto found = state_->sessions.find(session);
   if (found == state_->sessions.end()) return std::nullopt;
-  const CommandResult* result = found->second.results.find(sequence);
-  if (result == nullptr) return std::nullopt;
-  return *result;
+  return found->second.results.find(sequence);
 }
 
 bool StateMachine::has_session(SessionId session) const {
-  return state_->sessions.contains(session);
+  const auto found = state_->sessions.find(session);
+  return found != state_->sessions.end() && !found->second.is_closed();
 }
 
 const Entry* StateMachine::find(std::string_view key) const {
@@ -219,7 +313,13 @@ std::size_t StateMachine::key_count() const {
   return state_->entries.size();
 }
 std::size_t StateMachine::session_count() const {
-  return state_->sessions.size();
+  return state_->sessions.size() - closed_session_count();
+}
+std::size_t StateMachine::closed_session_count() const {
+  return state_->row(Row::closed).size();
+}
+std::size_t StateMachine::result_count() const {
+  return state_->results_kept;
 }
 
 }  // namespace paxledger::kv

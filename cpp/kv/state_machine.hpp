@@ -39,9 +39,16 @@ struct ScanPage {
 
 // Invariants:
 //  1. revision() is the number of changes applied so far.
-//  2. A session holds a result for no sequence at or below its acknowledged one, and for at most
-//     kSessionWindow sequences above it. The replica relies on this for bounded memory.
-//  3. A command whose session holds its result changes nothing and gives that result again.
+//  2. At most kSessionsMax sessions are remembered. A closed one holds no results; it is remembered
+//     so that a late copy of its open_session cannot open it again.
+//  3. A session holds results of at most kSessionWindow sequences above its acknowledged one, all
+//     sessions together at most kResultsMax, and none of them holds a value. The replica relies on
+//     2 and 3 for bounded memory.
+//  4. A command whose session holds its result changes nothing and gives that result again.
+//  5. Which session ends when there are too many follows from the commands alone: the one that was
+//     closed first, or else the one that was silent longest in the order of commands. When there
+//     are too many results, it is the one that was silent longest of those that keep more than
+//     kResultsLight.
 class StateMachine {
  public:
   StateMachine();
@@ -49,17 +56,19 @@ class StateMachine {
   StateMachine& operator=(StateMachine&&) noexcept;
   ~StateMachine();
 
-  // Removes the sessions that were silent for longer than they asked for. Called once per block,
-  // before its commands.
+  // Forgets the sessions, open or closed, that were silent for longer than they asked for. Called
+  // once per block, before its commands.
   void advance_time(Timestamp now);
 
   // Applies the octets of one command. Octets that are no command give `bad_request`.
   CommandResult apply(std::string_view command, Timestamp now);
 
   // The result that (session, sequence) already has, so that a repeated command need not be
-  // agreed on again. Nothing if it has none, or the session is unknown.
+  // agreed on again. Nothing if it has none, or the session is not open. A `read` never has one: it
+  // changes nothing, so a repeated one reads again (docs/decisions/0012).
   [[nodiscard]] std::optional<CommandResult> known_result(SessionId session,
                                                           Sequence sequence) const;
+  // Whether the session is open.
   [[nodiscard]] bool has_session(SessionId session) const;
 
   // Null if the key is not there. Valid until the next apply().
@@ -72,7 +81,9 @@ class StateMachine {
 
   [[nodiscard]] Revision revision() const;
   [[nodiscard]] std::size_t key_count() const;
-  [[nodiscard]] std::size_t session_count() const;
+  [[nodiscard]] std::size_t session_count() const;         // of those that are open
+  [[nodiscard]] std::size_t closed_session_count() const;  // of those that are remembered
+  [[nodiscard]] std::size_t result_count() const;          // of all sessions together
 
  private:
   struct State;

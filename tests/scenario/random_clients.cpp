@@ -52,10 +52,16 @@ NodeId RandomClients::choose_node(Client& client, const World& world) {
 
 void RandomClients::wake(std::size_t index, World& world) {
   Client& client = clients_[index];
+  if (profile_.close_permille > 0 && client.open && client.operations.empty() &&
+      prng_.chance(profile_.close_permille, 1000)) {
+    close_session(index, world);
+  }
+  if (client.late && prng_.chance(1, 3)) send_late_copies(client, world);
   if (client.expired && client.operations.empty()) {
     client.session = SessionId(client.session.value() + 1);
     client.next = 1;
     client.expired = client.open = client.opening_now = false;
+    client.last_done.reset();
   }
   if (!client.open) open_session(index, world);
   std::vector<std::uint64_t> again;
@@ -88,6 +94,38 @@ void RandomClients::open_session(std::size_t index, World& world) {
   client.opening_now = true;
   requests_[world.next_request()] = {index, 0};
   (void)world.propose(node, command, until);
+}
+
+// Whether the close arrives or not, the client goes on with another session.
+void RandomClients::close_session(std::size_t index, World& world) {
+  Client& client = clients_[index];
+  const NodeId node = choose_node(client, world);
+  if (node == kNobody) return;
+  kv::Command command;
+  command.kind = kv::CommandKind::close_session;
+  command.session = client.session;
+  command.sequence = Sequence(client.next);
+  client.expired = true;
+  // Copies that are delayed for longer than the session asked for may have an effect again.
+  if (profile_.session_ms == kv::kSessionMillisecondsMax) client.late = client.last_done;
+  (void)world.propose(node, command, patience());
+}
+
+// Copies of what opened a session that was closed, and of its last command, arrive late, at some
+// node. They change nothing any more.
+void RandomClients::send_late_copies(Client& client, World& world) {
+  kv::Command open;
+  open.kind = kv::CommandKind::open_session;
+  open.session = client.late->command.session;
+  open.argument = profile_.session_ms;
+  kv::Command copy = client.late->command;
+  copy.key = client.late->key;
+  copy.value = client.late->value;
+  for (const kv::Command* command : {&open, &copy}) {
+    const auto nodes = world.nodes();
+    const NodeId node = nodes[prng_.below(nodes.size())];
+    if (world.running(node)) (void)world.propose(node, *command, patience());
+  }
 }
 
 void RandomClients::begin(std::size_t index, World& world) {
@@ -207,6 +245,13 @@ void RandomClients::finish(Client& client, std::uint64_t sequence, const Answere
     recorded.value = std::string(result->value.view());
   }
   if (operation.local) return;
+  if (!operation.plain_read) {
+    client.last_done = {{}, operation.key, operation.value};
+    client.last_done->command.kind = operation.kind;
+    client.last_done->command.session = client.session;
+    client.last_done->command.sequence = Sequence(sequence);
+    client.last_done->command.argument = operation.argument;
+  }
   const bool swap = recorded.kind == RegisterOperation::Kind::swap;
   if (recorded.kind == RegisterOperation::Kind::remove || !recorded.succeeded) {
     if (!swap) client.seen[operation.key] = {std::nullopt, 0};

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -55,6 +56,11 @@ class RandomClients {
   [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
 
  private:
+  struct Copy {
+    kv::Command command;  // without key and value
+    std::string key;
+    std::string value;
+  };
   struct Client {
     SessionId session;
     bool open = false;       // the session is known to be open
@@ -66,6 +72,8 @@ class RandomClients {
     bool opening_now = false;
     std::map<std::string, std::pair<std::optional<std::string>, std::uint64_t>> seen;
     NodeId favourite{1};
+    std::optional<Copy> last_done;  // in this session
+    std::optional<Copy> late;       // of a session that was closed; sent again now and then
   };
   struct Recorded {
     std::string key;
@@ -75,6 +83,8 @@ class RandomClients {
 
   NodeId choose_node(Client& client, const World& world);
   void open_session(std::size_t index, World& world);
+  void close_session(std::size_t index, World& world);
+  void send_late_copies(Client& client, World& world);
   void begin(std::size_t index, World& world);
   void attempt(std::size_t index, std::uint64_t sequence, World& world);
   void finish(Client& client, std::uint64_t sequence, const Answered& answered, World& world);

@@ -80,6 +80,7 @@ RandomProfile RandomProfile::draw(Prng& prng) {
     profile.operations = prng.between(40, 150);
   }
   profile.safety_phase = milliseconds(prng.between(500, 6000));
+  if (prng.chance(1, 3)) profile.close_permille = prng.between(20, 300);
   return profile;
 }
 
@@ -100,6 +101,7 @@ std::string RandomProfile::describe() const {
   if (pauses) text += ", pauses";
   if (slow_disks) text += ", slow disks";
   if (clock_jumps) text += ", clock jumps";
+  if (close_permille > 0) text += ", closed sessions";
   return text;
 }
 

@@ -31,6 +31,7 @@ struct RandomProfile {
   std::uint64_t think_us_max = 0;
   std::uint64_t keys = 1;
   std::uint64_t session_ms = 0;
+  std::uint64_t close_permille = 0;  // a client with nothing to do closes its session
   std::uint64_t patience_ms_max = 0;
   Duration safety_phase{0};
 

@@ -28,6 +28,7 @@ std::string AgreedHistory::append(const ledger::Block& block) {
       versions_[std::string(command->key)].push_back(std::move(version));
     }
     const auto key = std::make_pair(command->session, command->sequence);
+    if (command->kind == kv::CommandKind::read) reads_[key].push_back(result);
     const auto known = outcomes_.find(key);
     if (known == outcomes_.end()) {
       outcomes_[key] = {result, block.header.height, effect};
@@ -45,6 +46,15 @@ std::string AgreedHistory::append(const ledger::Block& block) {
 const AgreedHistory::Outcome* AgreedHistory::outcome(SessionId session, Sequence sequence) const {
   const auto found = outcomes_.find({session, sequence});
   return found == outcomes_.end() ? nullptr : &found->second;
+}
+
+bool AgreedHistory::came_to(SessionId session, Sequence sequence,
+                            const kv::CommandResult& result) const {
+  const auto* first = outcome(session, sequence);
+  if (first != nullptr && first->result == result) return true;
+  const auto reads = reads_.find({session, sequence});
+  return reads != reads_.end() &&
+         std::find(reads->second.begin(), reads->second.end(), result) != reads->second.end();
 }
 
 Version AgreedHistory::at(const std::string& key, Height height) const {
@@ -198,8 +208,8 @@ void SafetyCheck::result_given(NodeId node, SessionId session, Sequence sequence
                             std::to_string(sequence.value());
   if (outcome == nullptr) {
     violated("exactly-once", node, "answers " + which + " though no block holds it");
-  } else if (sequence != Sequence(0) && !(outcome->result == result)) {
-    violated("exactly-once", node, "gives " + which + " another result than the first one");
+  } else if (sequence != Sequence(0) && !history_.came_to(session, sequence, result)) {
+    violated("exactly-once", node, "gives " + which + " a result that it did not come to");
   }
 }
 

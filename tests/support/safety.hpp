@@ -48,6 +48,10 @@ class AgreedHistory {
     bool had_effect = false;
   };
   [[nodiscard]] const Outcome* outcome(SessionId session, Sequence sequence) const;
+  // Whether a copy of the command came to this: of a `read`, whose copies each read anew, any; of
+  // other commands the first.
+  [[nodiscard]] bool came_to(SessionId session, Sequence sequence,
+                             const kv::CommandResult& result) const;
   [[nodiscard]] Version at(const std::string& key, Height height) const;
   [[nodiscard]] const kv::StateMachine& store() const { return store_; }
   [[nodiscard]] const std::map<std::string, std::vector<Version>>& versions() const {
@@ -58,6 +62,7 @@ class AgreedHistory {
   std::vector<ledger::Block> blocks_;
   kv::StateMachine store_;
   std::map<std::pair<SessionId, Sequence>, Outcome> outcomes_;
+  std::map<std::pair<SessionId, Sequence>, std::vector<kv::CommandResult>> reads_;
   std::map<std::string, std::vector<Version>> versions_;
 };
 
@@ -67,7 +72,8 @@ class AgreedHistory {
 //  durable      Promise, Accepted, Prepare and Accept leave only when the log covers them
 //  promise      nothing is accepted below a ballot that was promised before
 //  chain        blocks come in height order without a gap, and equal heights have equal hashes
-//  exactly-once a command of a session changes the state at most once, and keeps its first result
+//  exactly-once a command of a session changes the state at most once, and keeps its first result,
+//               save for a read, whose copies each give what they read
 class SafetyCheck {
  public:
   SafetyCheck(paxos::Membership membership, ClusterId cluster)

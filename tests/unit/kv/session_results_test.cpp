@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <optional>
 
 #include "base/prng.hpp"
 
@@ -17,12 +18,14 @@ TEST(SessionResults, HoldWhatWasKeptUntilItIsAcknowledged) {
   SessionResults results;
   results.keep(Sequence(1), result_of(1));
   results.keep(Sequence(3), result_of(3));
-  ASSERT_NE(results.find(Sequence(1)), nullptr);
-  EXPECT_EQ(*results.find(Sequence(3)), result_of(3));
-  EXPECT_EQ(results.find(Sequence(2)), nullptr);
+  EXPECT_EQ(results.find(Sequence(1)), result_of(1));
+  EXPECT_EQ(results.find(Sequence(3)), result_of(3));
+  EXPECT_EQ(results.find(Sequence(2)), std::nullopt);
+  EXPECT_EQ(results.count(), 2u);
   results.acknowledge(Sequence(1));
-  EXPECT_EQ(results.find(Sequence(1)), nullptr);
-  EXPECT_NE(results.find(Sequence(3)), nullptr);
+  EXPECT_EQ(results.find(Sequence(1)), std::nullopt);
+  EXPECT_EQ(results.find(Sequence(3)), result_of(3));
+  EXPECT_EQ(results.count(), 1u);
 }
 
 TEST(SessionResults, NeverTakeAnAcknowledgementBack) {
@@ -49,10 +52,10 @@ TEST(SessionResults, TakeAnAcknowledgementFarAheadOfWhatTheyHold) {
   SessionResults results;
   results.keep(Sequence(1), result_of(1));
   results.acknowledge(Sequence(std::uint64_t{1} << 60));
-  EXPECT_EQ(results.find(Sequence(1)), nullptr);
+  EXPECT_EQ(results.find(Sequence(1)), std::nullopt);
   const Sequence next = results.acknowledged().next();
   results.keep(next, result_of(2));
-  EXPECT_EQ(*results.find(next), result_of(2));
+  EXPECT_EQ(results.find(next), result_of(2));
 }
 
 TEST(SessionResults, BehaveLikeASortedMapUnderAnyOrder) {
@@ -73,11 +76,12 @@ TEST(SessionResults, BehaveLikeASortedMapUnderAnyOrder) {
     }
     const Sequence asked = acknowledged.plus(prng.below(60));
     const auto found = plain.find(asked);
-    const CommandResult* held = results.find(asked);
-    ASSERT_EQ(held != nullptr, found != plain.end()) << "sequence " << asked.value();
-    if (held != nullptr) {
+    const auto held = results.find(asked);
+    ASSERT_EQ(held.has_value(), found != plain.end()) << "sequence " << asked.value();
+    if (held) {
       ASSERT_EQ(*held, found->second);
     }
+    ASSERT_EQ(results.count(), plain.size());
   }
 }
 
@@ -86,6 +90,8 @@ TEST(SessionResultsDeathTest, KeepOneResultPerSequence) {
   results.keep(Sequence(1), result_of(1));
   EXPECT_DEATH(results.keep(Sequence(1), result_of(2)), "one result per sequence");
   EXPECT_DEATH(results.keep(Sequence(kSessionWindow + 1), result_of(2)), "window");
+  const CommandResult with_value{ErrorCode::ok, {}, SharedBytes::copy_of("v")};
+  EXPECT_DEATH(results.keep(Sequence(2), with_value), "no value is kept");
 }
 
 }  // namespace
