@@ -24,6 +24,23 @@ bool had_no_effect(ErrorCode code) {
          code == ErrorCode::shutting_down || code == ErrorCode::repairing;
 }
 
+// What a command's failure means for its client, where the node that found it sent no words along.
+std::string explain(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::session_expired:
+      return "there is no such session: it was silent for longer than it asked for, was closed, or "
+             "had to go because there were too many sessions or unacknowledged results; open a new "
+             "session, with a new number";
+    case ErrorCode::overloaded:
+      return "the queue of the leader is full, or the session has too many results that it did not "
+             "acknowledge; acknowledge what you have, wait a little and send the command again";
+    case ErrorCode::bad_request:
+      return "the session has acknowledged the result of this command, or of a later one, before";
+    default:
+      return {};
+  }
+}
+
 }  // namespace
 
 Instant Replica::Impl::expiry(Instant deadline) const {
@@ -144,6 +161,7 @@ void Replica::Impl::answer(const Origin& origin, const kv::CommandResult& result
     send(remote->node, paxos::ForwardReply{remote->id, result.code, result.revision, result.value});
     return;
   }
+  if (message.empty()) message = explain(result.code);
   out_->replies.push_back(
       {std::get<RequestKey>(origin), result, applied_.height(), std::move(message)});
 }
