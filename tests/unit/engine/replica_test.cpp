@@ -234,6 +234,20 @@ TEST_F(LonelyReplicaTest, AnswersOnlyOnceTheCommandIsDurable) {
   EXPECT_EQ(done.decided.size(), 1u);
 }
 
+TEST_F(LonelyReplicaTest, SaysWhatBecameOfASessionThatItDoesNotKnow) {
+  lead();
+  kv::Command put;
+  put.session = SessionId(99);
+  put.sequence = Sequence(1);
+  put.key = "k";
+  const auto asked = propose(1, kv::encode_command(put), milliseconds(500));
+  const auto done = step(Persisted{asked.persist.ticket, Timestamp(1)});
+  ASSERT_EQ(done.replies.size(), 1u);
+  EXPECT_EQ(code(done.replies.front()), ErrorCode::session_expired);
+  EXPECT_NE(done.replies.front().message.find("too many sessions"), std::string::npos);
+  EXPECT_NE(done.replies.front().message.find("open a new session"), std::string::npos);
+}
+
 TEST_F(LonelyReplicaTest, SaysTimeoutNotFailureWhenTheOutcomeIsUnknown) {
   lead();
   const auto asked = propose(1, open_session(), milliseconds(500));
