@@ -97,6 +97,16 @@ Result<void> check_node(const node::Configuration& configuration, std::uint32_t 
                                              "; expected one of " + ids};
 }
 
+ExitCode say(const CommonOptions& options, const std::string& text, Json json) {
+  if (options.json()) {
+    json["done"] = text;
+    std::cout << dump(json) << "\n";
+  } else {
+    std::cout << text << "\n";
+  }
+  return ExitCode::ok;
+}
+
 Result<node::Configuration> find_configuration(const CommonOptions& options) {
   if (!options.file.empty()) return node::read_configuration(options.file);
   std::error_code ignored;

@@ -42,6 +42,8 @@ struct Target {
 // Prints an error as one line (more where the message has more) on standard error, or as JSON on
 // standard output, and gives the exit code for it.
 ExitCode report(const CommonOptions& options, const Error& error);
+// Prints a text, or in JSON mode an object with it, and gives `ok`.
+ExitCode say(const CommonOptions& options, const std::string& text, Json json = Json::object());
 
 // The same for what went wrong with a read. A timeout is one of no consequence then, and is called
 // so: nothing was read, and there is no outcome to be unknown.

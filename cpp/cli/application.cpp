@@ -11,6 +11,7 @@
 #include "cli/cluster_commands.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/key_commands.hpp"
+#include "cli/up_command.hpp"
 #include "cli/usage.hpp"
 #include "client/client.hpp"
 #include "ledger/block.hpp"

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <iostream>
-#include <set>
 #include <thread>
 #include <utility>
 
@@ -124,21 +123,6 @@ void tell_missing(const std::vector<Row>& rows) {
             << (rows.size() == 1 ? " node: " : " nodes: ") << names << "\n";
 }
 
-Json processes_json(const control::LocalCluster& cluster) {
-  Json nodes = Json::array();
-  for (const auto& each : cluster.processes()) {
-    const auto* entry = cluster.configuration().find(each.node);
-    Json json;
-    json["node"] = each.node.value();
-    json["process"] = control::to_string(each.state);
-    json["pid"] = each.pid;
-    json["client"] = entry->client.tcp();
-    json["http"] = entry->http.http();
-    nodes.push_back(std::move(json));
-  }
-  return Json{{"nodes", std::move(nodes)}};
-}
-
 // Adds what waits in a node to the table, and writes its session as text.
 void add_queued(Table& table, const std::string& name, Json& item) {
   const auto slot = get_or(item, "slot", std::uint64_t{0});
@@ -149,17 +133,6 @@ void add_queued(Table& table, const std::string& name, Json& item) {
   table.add({name, get_or(item, "stage", std::string("?")), slot == 0 ? "-" : std::to_string(slot),
              session_of, sequence == 0 ? "-" : std::to_string(sequence),
              safe_message(get_or(item, "what", std::string()))});
-}
-
-// Prints a text, or in JSON mode an object with it.
-ExitCode say(const CommonOptions& options, const std::string& text, Json json = Json::object()) {
-  if (options.json()) {
-    json["done"] = text;
-    std::cout << dump(json) << "\n";
-  } else {
-    std::cout << text << "\n";
-  }
-  return ExitCode::ok;
 }
 
 Result<control::LinkFault> link_of(const FaultArguments& arguments) {
@@ -234,40 +207,6 @@ Result<void> wait_until_ready(control::LocalCluster& cluster,
 }
 
 }  // namespace
-
-ExitCode up(const CommonOptions& options, const UpArguments& arguments) {
-  const auto patience = node::parse_duration(arguments.wait);
-  if (!patience) return report(options, patience.error());
-  auto cluster = local_cluster(options);
-  if (!cluster) return report(options, cluster.error());
-  for (const auto& warning : (*cluster)->configuration().warnings) {
-    std::cerr << "warning: " << warning << "\n";
-  }
-  std::set<NodeId> rejoin;
-  for (const std::uint32_t id : arguments.rejoin) {
-    const auto known = check_node((*cluster)->configuration(), id, "--rejoin");
-    if (!known) return report(options, known.error());
-    rejoin.insert(NodeId(id));
-  }
-  const auto served = (*cluster)->up(rejoin, *patience);
-  if (!served) return report(options, served.error());
-  const auto& configuration = (*cluster)->configuration();
-  const std::size_t count = configuration.nodes.size();
-  return say(options,
-             "the cluster " + printable(configuration.cluster) + " serves with " +
-                 std::to_string(count) + (count == 1 ? " node" : " nodes") +
-                 "; data and logs: " + configuration.data_dir.string(),
-             processes_json(**cluster));
-}
-
-ExitCode down(const CommonOptions& options) {
-  auto cluster = local_cluster(options);
-  if (!cluster) return report(options, cluster.error());
-  const auto stopped = (*cluster)->down();
-  if (!stopped) return report(options, stopped.error());
-  return say(options, *stopped == 0 ? "no node was running"
-                                    : std::to_string(*stopped) + " stopped; the data stays");
-}
 
 ExitCode status(const CommonOptions& options) {
   const auto target = find_target(options);

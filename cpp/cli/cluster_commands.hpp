@@ -1,22 +1,14 @@
-// up, down, status, queue, and fault.
+// status, queue, and fault.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "cli/access.hpp"
 #include "cli/exit_code.hpp"
 
 namespace paxledger::cli {
-
-struct UpArguments {
-  std::vector<std::uint32_t> rejoin;
-  std::string wait = "60s";
-};
-ExitCode up(const CommonOptions& options, const UpArguments& arguments);
-ExitCode down(const CommonOptions& options);
 
 // Every node as it sees itself. `ok` if at least one of them is ready to serve, else `no_quorum`.
 ExitCode status(const CommonOptions& options);
