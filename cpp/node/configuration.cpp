@@ -230,6 +230,24 @@ void read_document(YamlDocument& document, const YAML::Node& root, Configuration
   }
 }
 
+// A file with several documents is one that somebody believes to say more than is read of it. The
+// place is that of the line `---`, from which an empty document's own mark may be far away.
+void refuse_second_document(YamlDocument& document, std::string_view text,
+                            const YAML::Node& second) {
+  YAML::Mark mark = second.Mark();
+  std::size_t begin = 0;
+  for (int line = 0; begin < text.size() && line <= second.Mark().line; ++line) {
+    if (text.substr(begin).starts_with("---")) {
+      mark.line = line;
+      mark.column = 0;
+    }
+    begin = std::min(text.find('\n', begin), text.size() - 1) + 1;
+  }
+  document.fail(mark,
+                "found a second YAML document, expected one: a cluster is described by one file "
+                "with one document");
+}
+
 }  // namespace
 
 const NodeEntry* Configuration::find(NodeId id) const {
@@ -269,7 +287,9 @@ Result<Configuration> parse_configuration(std::string_view text,
   if (unresolved) configuration.file = std::filesystem::absolute(file).lexically_normal();
   // The one place where yaml-cpp's exceptions become an Error.
   try {
-    read_document(document, YAML::Load(std::string(text)), configuration);
+    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
+    if (documents.size() > 1) refuse_second_document(document, text, documents[1]);
+    read_document(document, documents.empty() ? YAML::Node() : documents[0], configuration);
   } catch (const YAML::Exception& failure) {
     document.fail(failure.mark, "found no valid YAML (" + failure.msg + "), expected key: value");
   }

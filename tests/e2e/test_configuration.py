@@ -48,10 +48,11 @@ def at_line(text: str, pattern: str) -> int:
         (lambda t: t + "nodes: [\n", r".", r"YAML|expected"),
         (lambda t: t.replace("cluster: e2e\n", ""), r".", r"cluster"),
         (lambda t: t + "security: {keys: here}\n", r"security", r"loopback"),
+        (lambda t: t + "---\nfault_injection: true\n", r"^---", r"second YAML document"),
     ],
     ids=(
         "unknown key|misspelt key|no duration|no number|out of range|repeated id|any address|"
-        "foreign address|wrong type|no YAML|no name|security"
+        "foreign address|wrong type|no YAML|no name|security|second document"
     ).split("|"),
 )
 def test_a_wrong_configuration_is_refused_with_file_and_line(

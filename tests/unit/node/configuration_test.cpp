@@ -252,6 +252,19 @@ TEST(Configuration, RefusesTextThatIsNoYaml) {
   expect_refusal("cluster: demo\nnodes: [1, 2\n", "3:1", {"no valid YAML"});
 }
 
+TEST(Configuration, RefusesASecondDocumentAtItsFirstLine) {
+  expect_refusal_of("---\n\n\nfault_injection: true\n", "6:1", {"a second YAML document"});
+  expect_refusal_of("--- {fault_injection: true}\n", "6:1", {"a second YAML document"});
+  expect_refusal_of("# nothing follows\n---\n", "7:1", {"a second YAML document"});
+  expect_refusal_of("...\nfault_injection: true\n", "7:1", {"a second YAML document"});
+  expect_refusal("---\n" + std::string(kThreeNodes) + "---\n{}\n", "7:1",
+                 {"a second YAML document"});
+}
+
+TEST(Configuration, TakesOneDocumentBetweenItsMarkers) {
+  EXPECT_TRUE(parse("# a comment\n---\n" + std::string(kThreeNodes) + "...\n").ok());
+}
+
 TEST(Configuration, WarnsOfAnEvenNodeCountAndGoesOn) {
   const auto configuration =
       parse("cluster: demo\nnodes:\n" +
