@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <future>
 #include <utility>
@@ -9,6 +10,7 @@
 #include "base/invariant.hpp"
 #include "node/clock.hpp"
 #include "node/exit_codes.hpp"
+#include "storage/fatal.hpp"
 #include "storage/recovery.hpp"
 
 namespace paxledger::node {
@@ -49,6 +51,14 @@ storage::StorageOptions storage_options(const Configuration& configuration, Node
 
 StartFailure start_failure(const Error& error) {
   return {error.code == ErrorCode::io ? kExitDiskFailed : kExitDirectory, error.message};
+}
+
+// storage::end_the_process in the form of all other lines of the log: with time, level and node, so
+// that whoever reads logs finds it. The logger writes each line through before it returns.
+void end_the_node(const Error& error) {
+  spdlog::critical("{}", error.message);
+  spdlog::critical("{}", storage::kDiskFailedAdvice);
+  ::_exit(kExitDiskFailed);
 }
 
 // Another process that uses the directory is a refusal, not a failure of the disk. recover_storage
@@ -124,10 +134,11 @@ void Keeper::start(std::unique_ptr<storage::Log> log, storage::LogThreadOptions 
     durable_.store(ticket.value());
     bell_.wake();
   };
-  log_ = std::make_unique<storage::LogThread>(disk_, std::move(log), log_options, durable);
-  blocks_ = std::make_unique<storage::BlockThread>(disk_, std::move(blocks),
-                                                   storage::BlockThreadOptions{},
-                                                   [this](Height synced) { log_->trim(synced); });
+  log_ = std::make_unique<storage::LogThread>(disk_, std::move(log), log_options, durable,
+                                              end_the_node);
+  blocks_ = std::make_unique<storage::BlockThread>(
+      disk_, std::move(blocks), storage::BlockThreadOptions{},
+      [this](Height synced) { log_->trim(synced); }, end_the_node);
 }
 
 void Keeper::submit(Ticket ticket, std::vector<paxos::DurableRecord> records) {

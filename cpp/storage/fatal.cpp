@@ -8,11 +8,7 @@ namespace paxledger::storage {
 
 void end_the_process(const Error& error) {
   const std::string words =
-      "paxledger: " + error.message +
-      "\npaxledger: a write or sync failed, so it is unknown what the disk holds; this process "
-      "ends "
-      "now. Nothing that was acknowledged is lost. Remove the cause (free space, replace the disk) "
-      "and start the node again.\n";
+      "paxledger: " + error.message + "\npaxledger: " + std::string(kDiskFailedAdvice) + "\n";
   std::string_view rest = words;
   while (!rest.empty()) {
     const auto written = ::write(STDERR_FILENO, rest.data(), rest.size());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <string_view>
 
 #include "base/result.hpp"
 
@@ -9,6 +10,12 @@ namespace paxledger::storage {
 
 // The exit code after a failed write or sync: EX_IOERR of sysexits.h.
 inline constexpr int kExitDiskFailed = 74;
+
+// What the failure means and what to do, for people.
+inline constexpr std::string_view kDiskFailedAdvice =
+    "a write or sync failed, so it is unknown what the disk holds; this process ends now. Nothing "
+    "that was acknowledged is lost. Remove the cause (free space, replace the disk) and start the "
+    "node again.";
 
 // Called on a storage thread with what failed. If it returns, that thread writes nothing more.
 using FatalHandler = std::function<void(const Error&)>;

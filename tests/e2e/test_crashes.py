@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 from chain_files import lose_unsynced_blocks
@@ -18,6 +19,8 @@ from plain_client import (
     Reply,
 )
 from waiting import scaled, wait_until
+
+DISK_FAILED = 74
 
 
 def new_leader(cluster: Cluster, old: Node) -> Node:
@@ -195,6 +198,27 @@ def test_a_node_that_was_paused_for_long_under_load_goes_on_when_it_is_continued
         node.wait_status("caught up", lambda status: status["height"] >= head, 30)
         load.wait_progress(100)
     assert node.running
+    check_kept(cluster, load.promise)
+
+
+def test_the_last_words_of_a_node_whose_disk_failed_look_like_its_other_lines(
+    cluster: Cluster,
+) -> None:
+    node = cluster.others(cluster.leader())[0]
+    full_disk = "inject=pwrite64:error=ENOSPC:when=20+"
+    log = str(cluster.root / "strace.log")
+    with Load(cluster, writers=1, through=cluster.others(node)) as load:
+        assert node.stop() == 0
+        node.start(wrapper=["strace", "-D", "-f", "-qq", "-o", log, "-e", full_disk])
+        assert node.wait_exit(60) == DISK_FAILED
+        load.wait_progress(10)
+    lines = node.log_text().splitlines()
+    line = re.compile(rf"\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{3}} [a-z]+ +node {node.id}: ")
+    assert [each for each in lines if not line.match(each)] == []
+    assert "critical" in lines[-2] and "No space left on device" in lines[-2], lines[-2]
+    assert "critical" in lines[-1] and "start the node again" in lines[-1], lines[-1]
+    node.start()
+    cluster.wait_serving([node])
     check_kept(cluster, load.promise)
 
 
