@@ -70,7 +70,10 @@ ExitCode report_read(const CommonOptions& options, const Error& error) {
   const std::string_view word = to_string(error.code);
   if (message.starts_with(word)) message.erase(0, word.size());
   if (message.starts_with(": ")) message.erase(0, 2);
-  message += std::string(message.empty() ? "" : "; ") + "nothing was read";
+  constexpr std::string_view kNothing = "nothing was read";
+  if (!message.ends_with(kNothing)) {
+    message += std::string(message.empty() ? "" : "; ") + std::string(kNothing);
+  }
   tell_error(options, error.code, "timeout", message);
   return exit_code_of(error.code);
 }
@@ -142,7 +145,10 @@ Result<std::unique_ptr<client::Client>> connect(const CommonOptions& options,
   to.endpoints = target.endpoints;
   to.deadline = *deadline;
   to.session_ttl = std::chrono::seconds(30);
-  if (target.configuration) to.cluster = target.configuration->cluster_id;
+  if (target.configuration) {
+    to.cluster = target.configuration->cluster_id;
+    to.cluster_name = target.configuration->cluster;
+  }
   auto db = client::Client::connect(std::move(to));
   if (!db && db.error().code == ErrorCode::bad_request) {
     return Error{ErrorCode::configuration, db.error().message};

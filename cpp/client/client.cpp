@@ -48,9 +48,10 @@ Result<void> check(const Options& options) {
   return {};
 }
 
-Outcome outcome_of(wire::ClientReply reply) {
-  auto* value = std::get_if<wire::ValueReply>(&reply);
+Outcome outcome_of(Ended ended) {
+  auto* value = std::get_if<wire::ValueReply>(&ended.reply);
   Outcome outcome;
+  outcome.trace = std::move(ended.trace);
   if (value == nullptr) {
     outcome.code = ErrorCode::bad_request;
     outcome.message = "the node gave an answer of a wrong kind";
@@ -130,9 +131,7 @@ struct ScanWalk : std::enable_shared_from_this<ScanWalk> {
     request.deadline = first.deadline;
     request.endpoint = first.endpoint;
     request.body = page;
-    request.done = [walk = shared_from_this()](wire::ClientReply reply) {
-      walk->take(std::move(reply));
-    };
+    request.done = [walk = shared_from_this()](Ended ended) { walk->take(std::move(ended.reply)); };
     loop->submit(std::move(request));
   }
 
@@ -160,9 +159,7 @@ void write(IoLoop& loop, const Options& options, const CallOptions& call, Write 
   auto request = prepare(options, call);
   if (!request) return done(refusal(request.error().code, request.error().message));
   request->body = std::move(body);
-  request->done = [done = std::move(done)](wire::ClientReply reply) {
-    done(outcome_of(std::move(reply)));
-  };
+  request->done = [done = std::move(done)](Ended ended) { done(outcome_of(std::move(ended))); };
   loop.submit(std::move(*request));
 }
 
@@ -234,9 +231,7 @@ void Client::get(std::string_view key, ReadMode mode, const CallOptions& call, C
       mode == ReadMode::local ? wire::Consistency::local : wire::Consistency::linearizable;
   body.key = SharedBytes::copy_of(key);
   request->body = std::move(body);
-  request->done = [done = std::move(done)](wire::ClientReply reply) {
-    done(outcome_of(std::move(reply)));
-  };
+  request->done = [done = std::move(done)](Ended ended) { done(outcome_of(std::move(ended))); };
   loop_->submit(std::move(*request));
 }
 
@@ -268,9 +263,9 @@ void Client::chain(Height first, const CallOptions& call, ChainCallback done) {
   body.first = first;
   body.bytes_max = kChainBytesMax;
   request->body = body;
-  request->done = [done = std::move(done)](wire::ClientReply reply) {
-    auto* page = std::get_if<wire::ChainReply>(&reply);
-    if (page == nullptr) return done(page_error(reply));
+  request->done = [done = std::move(done)](Ended ended) {
+    auto* page = std::get_if<wire::ChainReply>(&ended.reply);
+    if (page == nullptr) return done(page_error(ended.reply));
     done(ChainPage{page->first, page->head, std::move(page->blocks)});
   };
   loop_->submit(std::move(*request));
@@ -288,9 +283,7 @@ void Client::admin(std::string_view action, std::string_view argument, const Cal
   body.action = action;
   body.argument = argument;
   request->body = std::move(body);
-  request->done = [done = std::move(done)](wire::ClientReply reply) {
-    done(outcome_of(std::move(reply)));
-  };
+  request->done = [done = std::move(done)](Ended ended) { done(outcome_of(std::move(ended))); };
   loop_->submit(std::move(*request));
 }
 

@@ -42,6 +42,8 @@ struct Options {
   std::vector<std::string> endpoints;
   // If set, nodes of another cluster refuse.
   std::optional<ClusterId> cluster;
+  // Its name, for messages.
+  std::string cluster_name;
   // The deadline of calls that name none.
   Duration deadline = std::chrono::seconds(5);
   // A node that leaves a request, and all others, unanswered for so long is passed over. One that

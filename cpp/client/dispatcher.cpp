@@ -20,13 +20,6 @@ constexpr auto kRestMax = milliseconds(500);
 // How much longer a node that answers others is waited for.
 constexpr int kBusyPatience = 4;
 
-wire::ValueReply failure(ErrorCode code, std::string message) {
-  wire::ValueReply reply;
-  reply.code = code;
-  reply.message = std::move(message);
-  return reply;
-}
-
 // An upper bound of what a request takes in a packet.
 std::size_t size_of(const wire::ClientRequest& request) {
   constexpr std::size_t kFraming = 64;
@@ -85,7 +78,7 @@ std::optional<std::size_t> Dispatcher::choose_link(std::uint64_t id, const Reque
     for (std::size_t i = 0; i < endpoints_; ++i) {
       const std::size_t link = first + (request.next_endpoint + i) % endpoints_;
       const Link& candidate = links_[link];
-      if (candidate.state == LinkState::down) continue;
+      if (candidate.state == LinkState::down || !candidate.foreign.empty()) continue;
       if (any || now >= candidate.suspect_until) return link;
     }
   }
@@ -97,12 +90,18 @@ void Dispatcher::dispatch(std::uint64_t id, Clock::time_point now) {
   const auto link = choose_link(id, request, now);
   if (request.endpoint && links_[*link].state == LinkState::down) {
     fail(id, ErrorCode::io,
-         links_[*link].dialled ? name_of(*link) + " does not answer"
-                               : "cannot connect to " + name_of(*link),
+         (links_[*link].dialled ? name_of(*link) + " does not answer"
+                                : "cannot connect to " + name_of(*link)) +
+             std::string(request.nothing_done()),
          now);
     return;
   }
   if (!link) {
+    const Link* foreign = find_foreign(id);
+    if (foreign != nullptr && !request.is_unknown()) {
+      fail(id, ErrorCode::bad_request, foreign->foreign + std::string(request.nothing_done()), now);
+      return;
+    }
     if (closing_) {
       fail(id, ErrorCode::shutting_down, "no node can be reached", now);
       return;
@@ -116,6 +115,14 @@ void Dispatcher::dispatch(std::uint64_t id, Clock::time_point now) {
   request.since = now;
   request.link = *link;
   links_[*link].outbox.push_back(id);
+}
+
+// A link of this request's connection that leads to another cluster.
+const Dispatcher::Link* Dispatcher::find_foreign(std::uint64_t id) const {
+  const auto first = links_.begin() + static_cast<std::ptrdiff_t>(connection_of(id) * endpoints_);
+  const auto found = std::find_if(first, first + static_cast<std::ptrdiff_t>(endpoints_),
+                                  [](const Link& link) { return !link.foreign.empty(); });
+  return found == first + static_cast<std::ptrdiff_t>(endpoints_) ? nullptr : &*found;
 }
 
 void Dispatcher::leave_link(Request& request) {
@@ -132,7 +139,12 @@ void Dispatcher::not_prefer(std::size_t link) {
 void Dispatcher::pass_over(std::uint64_t id, Clock::time_point now) {
   Request& request = requests_.at(id);
   request.next_endpoint = (endpoint_of(request.link) + 1) % endpoints_;
-  if (request.phase == Phase::asked) ++counters_.retries;
+  if (request.phase == Phase::asked) {
+    ++counters_.retries;
+    request.answers.silent(endpoint_of(request.link), links_[request.link].state == LinkState::down
+                                                          ? "the connection broke"
+                                                          : "gave no answer");
+  }
   leave_link(request);
   dispatch(id, now);
 }
@@ -150,13 +162,11 @@ void Dispatcher::rest(Request& request, Clock::time_point now) {
 
 void Dispatcher::refused(std::uint64_t id, const wire::ValueReply& reply, Clock::time_point now) {
   Request& request = requests_.at(id);
-  request.last_error = {
-      reply.code, name_of(request.link) + ": " +
-                      (reply.message.empty() ? std::string(to_string(reply.code)) : reply.message)};
   const bool node_is_unfit =
       reply.code == ErrorCode::shutting_down || reply.code == ErrorCode::repairing;
   if (request.endpoint && node_is_unfit) {
-    fail(id, request.last_error.code, request.last_error.message, now);
+    fail(id, reply.code,
+         request.answers.text(options_.endpoints) + std::string(request.nothing_done()), now);
     return;
   }
   if (reply.code != ErrorCode::overloaded) not_prefer(request.link);
@@ -229,6 +239,7 @@ void Dispatcher::dialled(std::size_t link, bool taken) {
 
 void Dispatcher::connected(std::size_t link, Clock::time_point now) {
   links_[link].state = LinkState::up;
+  links_[link].foreign.clear();
   links_[link].suspect_until = now;
   for (auto& [id, request] : requests_) {
     if (request.phase == Phase::resting && request.rests == 0) request.resume_at = now;
@@ -238,6 +249,7 @@ void Dispatcher::connected(std::size_t link, Clock::time_point now) {
 void Dispatcher::disconnected(std::size_t link, Clock::time_point now) {
   Link& gone = links_[link];
   gone.state = LinkState::down;
+  gone.foreign.clear();
   not_prefer(link);
   if (gone.asked == 0 && gone.outbox.empty()) return;
   gone.outbox.clear();
@@ -307,11 +319,37 @@ void Dispatcher::tick(Clock::time_point now) {
   release_waiting(now);
 }
 
+void Dispatcher::found_foreign(std::size_t link, std::uint64_t id, const std::string& message,
+                               Clock::time_point now) {
+  links_[link].heard = now;
+  links_[link].foreign = message;
+  not_prefer(link);
+  const auto found = requests_.find(id);
+  if (found == requests_.end()) return;
+  Request& request = found->second;
+  if (request.unanswered > 0) --request.unanswered;
+  request.answers.answered(endpoint_of(link), ErrorCode::bad_request, message);
+  if (request.phase != Phase::asked || request.link != link) return;
+  if (request.endpoint && !request.is_unknown()) {
+    fail(id, ErrorCode::bad_request, message + std::string(request.nothing_done()), now);
+    return;
+  }
+  request.next_endpoint = (endpoint_of(link) + 1) % endpoints_;
+  ++counters_.retries;
+  leave_link(request);
+  if (request.endpoint) {
+    rest(request, now);
+  } else {
+    dispatch(id, now);
+  }
+}
+
 void Dispatcher::replied(std::size_t link, wire::ClientReply reply, Clock::time_point now) {
   links_[link].heard = now;
   const std::uint64_t id = wire::id_of(reply);
   const auto found = requests_.find(id);
   if (found == requests_.end()) return;  // it was answered before, or its deadline passed
+  found->second.answered_by = endpoint_of(link);
   if (auto* value = std::get_if<wire::ValueReply>(&reply)) {
     answered(link, id, std::move(*value), now);
   } else {
@@ -330,6 +368,9 @@ void Dispatcher::answered(std::size_t link, std::uint64_t id, wire::ValueReply r
     if (current || !request.may_have_effect()) on_session_expired(id, now);
     return;
   }
+  if (is_refusal(reply.code) || reply.code == ErrorCode::timeout) {
+    request.answers.answered(endpoint_of(link), reply.code, reply.message);
+  }
   if (is_refusal(reply.code)) {
     if (request.unanswered > 0) --request.unanswered;
     if (current) refused(id, reply, now);
@@ -345,83 +386,6 @@ void Dispatcher::answered(std::size_t link, std::uint64_t id, wire::ValueReply r
     return;
   }
   finish(id, std::move(reply), now);
-}
-
-// --- Ends ---------------------------------------------------------------------------------------
-
-void Dispatcher::finish(std::uint64_t id, wire::ClientReply reply, Clock::time_point now) {
-  auto node = requests_.extract(id);
-  Request& request = node.mapped();
-  leave_link(request);
-  if (const auto* write = std::get_if<Write>(&request.body)) {
-    const bool counted = write->sequence != Sequence(0) && write->session == session_.id();
-    if (counted) session_.settle(write->sequence);
-  }
-  if (id == opening_) {
-    session_opened(reply, now);
-  } else {
-    request.done(std::move(reply));
-  }
-  release_waiting(now);
-}
-
-void Dispatcher::fail(std::uint64_t id, ErrorCode code, std::string message,
-                      Clock::time_point now) {
-  finish(id, failure(code, std::move(message)), now);
-}
-
-void Dispatcher::expire(std::uint64_t id, Clock::time_point now) {
-  const Request& request = requests_.at(id);
-  if (request.is_write() && request.may_have_effect()) {
-    fail(id, ErrorCode::timeout, "timeout, outcome unknown: no result came by the deadline", now);
-    return;
-  }
-  Error reason = request.last_error;
-  if (request.phase == Phase::session) {
-    const auto opening = requests_.find(opening_);
-    reason = opening == requests_.end() ? opening_problem_ : opening->second.last_error;
-  }
-  if (request.is_write() && (reason.code == ErrorCode::ok || reason.code == ErrorCode::timeout)) {
-    // That the outcome of opening a session is unknown says nothing about this write, which was
-    // never sent.
-    fail(id, ErrorCode::no_quorum,
-         "no node could be reached, or none answered, by the deadline; nothing was written", now);
-  } else if (reason.code != ErrorCode::ok) {
-    fail(id, reason.code, reason.message, now);
-  } else if (request.attempts == 0) {
-    if (request.endpoint) {
-      fail(id, ErrorCode::io, name_of(*request.endpoint) + " does not answer", now);
-    } else {
-      fail(id, ErrorCode::no_quorum, "no node could be reached by the deadline", now);
-    }
-  } else {
-    fail(id, ErrorCode::timeout,
-         "no answer came from " + name_of(request.link) + " by the deadline", now);
-  }
-}
-
-void Dispatcher::close(Clock::time_point now) {
-  closing_ = true;
-  waiting_.clear();
-  std::vector<std::uint64_t> ids;
-  for (const auto& [id, request] : requests_) ids.push_back(id);
-  std::sort(ids.begin(), ids.end());
-  for (const std::uint64_t id : ids) {
-    const auto found = requests_.find(id);
-    if (found == requests_.end()) continue;
-    const bool unknown = found->second.is_write() && found->second.may_have_effect();
-    fail(id, unknown ? ErrorCode::timeout : ErrorCode::shutting_down,
-         unknown ? "timeout, outcome unknown: the client was closed" : "the client was closed",
-         now);
-  }
-  if (session_state_ != SessionState::open || !session_.has_room()) return;
-  Request farewell;
-  Write write;
-  write.kind = kv::CommandKind::close_session;
-  farewell.body = std::move(write);
-  farewell.deadline = now + kFarewell;
-  farewell.done = [](const wire::ClientReply&) {};
-  submit(std::move(farewell), now);
 }
 
 }  // namespace paxledger::client

@@ -42,6 +42,11 @@ class Dispatcher {
   void replied(std::size_t link, wire::ClientReply reply, Clock::time_point now);
   // Somebody took the TCP connection (or nobody did), who has yet to say that it is a node.
   void dialled(std::size_t link, bool taken);
+  // A node of another cluster has refused a request, which had no effect; `message` says so. It is
+  // not asked again until the connection has been made anew. A call that finds nobody else ends at
+  // once with bad_request.
+  void found_foreign(std::size_t link, std::uint64_t id, const std::string& message,
+                     Clock::time_point now);
   void connected(std::size_t link, Clock::time_point now);
   void disconnected(std::size_t link, Clock::time_point now);
 
@@ -69,6 +74,7 @@ class Dispatcher {
     Clock::time_point heard;           // last reply, or the first question after a pause
     Clock::time_point suspect_until;   // it was silent; others are asked first
     bool dialled = false;              // somebody took the last TCP connection
+    std::string foreign;               // not empty: it leads to another cluster, as this text says
   };
   using Requests = std::unordered_map<std::uint64_t, Request>;
   enum class SessionState : std::uint8_t { none, opening, open };
@@ -85,6 +91,7 @@ class Dispatcher {
   void dispatch(std::uint64_t id, Clock::time_point now);
   [[nodiscard]] std::optional<std::size_t> choose_link(std::uint64_t id, const Request& request,
                                                        Clock::time_point now) const;
+  [[nodiscard]] const Link* find_foreign(std::uint64_t id) const;
   void leave_link(Request& request);
   void pass_over(std::uint64_t id, Clock::time_point now);
   void rest(Request& request, Clock::time_point now);
@@ -98,6 +105,7 @@ class Dispatcher {
   void answered(std::size_t link, std::uint64_t id, wire::ValueReply reply, Clock::time_point now);
   void finish(std::uint64_t id, wire::ClientReply reply, Clock::time_point now);
   void fail(std::uint64_t id, ErrorCode code, std::string message, Clock::time_point now);
+  void complete_answers(std::uint64_t id, Request& request) const;
   void expire(std::uint64_t id, Clock::time_point now);
 
   [[nodiscard]] std::size_t endpoint_of(std::size_t link) const { return link % endpoints_; }
@@ -117,9 +125,9 @@ class Dispatcher {
 
   SessionState session_state_ = SessionState::none;
   Session session_;
-  std::uint64_t opening_ = 0;                 // the request that opens it
-  Error opening_problem_{ErrorCode::ok, {}};  // of the last one that failed
-  std::deque<std::uint64_t> waiting_;         // writes in Phase::session, in the order of the calls
+  std::uint64_t opening_ = 0;          // the request that opens it
+  Answers opening_answers_;            // to the last one that failed
+  std::deque<std::uint64_t> waiting_;  // writes in Phase::session, in the order of the calls
   bool closing_ = false;
   Counters counters_;
 };

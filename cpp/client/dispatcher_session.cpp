@@ -55,14 +55,13 @@ void Dispatcher::session_opened(const wire::ClientReply& reply, Clock::time_poin
   opening_ = 0;
   if (value != nullptr && value->code == ErrorCode::ok) {
     session_state_ = SessionState::open;
-    opening_problem_ = {ErrorCode::ok, {}};
+    opening_answers_ = {};
     ++counters_.sessions_opened;
     return;  // finish() releases what waits
   }
   session_state_ = SessionState::none;
   if (closing_) return;
   const ErrorCode code = value == nullptr ? ErrorCode::bad_request : value->code;
-  opening_problem_ = {code, value == nullptr ? std::string() : value->message};
   if (is_refusal(code) || code == ErrorCode::timeout) return;  // tick() opens it again
   // The cluster will never open it, so it is no use for the others to wait.
   const std::deque<std::uint64_t> waiting = std::exchange(waiting_, {});

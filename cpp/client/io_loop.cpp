@@ -48,7 +48,7 @@ void refuse(Request& request, ErrorCode code, std::string message) {
   wire::ValueReply reply;
   reply.code = code;
   reply.message = std::move(message);
-  request.done(std::move(reply));
+  request.done({std::move(reply), {}});
 }
 
 }  // namespace
@@ -82,9 +82,9 @@ void IoLoop::submit(Request request) {
            std::to_string(options_.outstanding_max) + " calls are under way already");
     return;
   }
-  request.done = [this, done = std::move(request.done)](wire::ClientReply reply) {
+  request.done = [this, done = std::move(request.done)](Ended ended) {
     outstanding_.fetch_sub(1);  // first, so that the callback may call again
-    done(std::move(reply));
+    done(std::move(ended));
   };
   bool closed = false;
   {
@@ -252,7 +252,24 @@ void IoLoop::receive(std::size_t link) {
       continue;
     }
     const auto now = Clock::now();
+    if (options_.cluster && packet->cluster != *options_.cluster) {
+      refused_as_foreign(link, *packet);
+      continue;
+    }
     for (auto& reply : packet->replies) dispatcher_.replied(link, std::move(reply), now);
+  }
+}
+
+void IoLoop::refused_as_foreign(std::size_t link, const wire::ReplyPacket& packet) {
+  const std::string& endpoint = options_.endpoints[link % options_.endpoints.size()];
+  for (const auto& reply : packet.replies) {
+    const auto* value = std::get_if<wire::ValueReply>(&reply);
+    std::string message = endpoint + " is node " + std::to_string(packet.node.value()) +
+                          " of another cluster than " +
+                          (options_.cluster_name.empty() ? "the one that was meant"
+                                                         : "\"" + options_.cluster_name + "\"");
+    if (value != nullptr && !value->message.empty()) message += ": " + value->message;
+    dispatcher_.found_foreign(link, wire::id_of(reply), message, Clock::now());
   }
 }
 

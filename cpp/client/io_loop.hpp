@@ -53,6 +53,8 @@ class IoLoop {
   void flush();
   void poll();
   void receive(std::size_t link);
+  // Answers of a node whose cluster is not Options::cluster.
+  void refused_as_foreign(std::size_t link, const wire::ReplyPacket& packet);
   void observe(std::size_t link);
   Result<void> open(std::size_t link);
 

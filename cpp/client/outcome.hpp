@@ -1,7 +1,9 @@
 // What a call came to.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +14,26 @@
 
 namespace paxledger::client {
 
+// What one node had to say to a call that did not succeed at once.
+struct NodeAnswer {
+  std::size_t endpoint = 0;        // an index into Options::endpoints
+  bool answered = false;           // else it was silent, or could not be reached
+  ErrorCode code = ErrorCode::ok;  // of its answer; timeout: silent, io: could not be reached
+  std::string message;             // for people
+};
+
+// How a call went.
+struct Trace {
+  // Whether a write may have been applied, or may yet be, though the call failed.
+  bool outcome_unknown = false;
+  // Who gave the answer, or was asked last; an index into Options::endpoints. Nothing if the call
+  // was refused before it was sent.
+  std::optional<std::size_t> endpoint;
+  // The last that each node said, where it was not the result; also while a session was opened for
+  // the call. In the order of the endpoints.
+  std::vector<NodeAnswer> asked;
+};
+
 // The end of a call for one key, or of an order to a node. It is not a Result<T> because a failed
 // compare has a revision too: that of the key as it stands.
 //
@@ -19,12 +41,14 @@ namespace paxledger::client {
 //   ok, not_found, compare_failed   it was decided, exactly once, with this result
 //   timeout                         it may have been decided, may yet be, or never was
 //   every other code                it had and will have no effect
+// trace.outcome_unknown says the same of one call.
 struct Outcome {
   ErrorCode code = ErrorCode::ok;
   Revision revision;    // of the key, where it has one
   Height height;        // local reads: the height that was read; else the answering node's height
   SharedBytes value;    // of a get; of an order to a node, its answer as a JSON text
-  std::string message;  // what went wrong, for people
+  std::string message;  // what went wrong, who said so, and what came of it, for people
+  Trace trace;
 
   [[nodiscard]] bool ok() const { return code == ErrorCode::ok; }
   [[nodiscard]] Error error() const {

@@ -6,11 +6,13 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "base/bytes.hpp"
 #include "base/ids.hpp"
 #include "base/result.hpp"
+#include "client/answers.hpp"
 #include "kv/command.hpp"
 #include "wire/client_messages.hpp"
 
@@ -42,12 +44,18 @@ enum class Phase : std::uint8_t {
   asked,    // sent over `link`, not answered
 };
 
+// How a request ended.
+struct Ended {
+  wire::ClientReply reply;
+  Trace trace;
+};
+
 // Invariants:
 //  1. `unanswered` counts the attempts that were sent and got no definite refusal.
 //  2. If it is 0 and `lost` is false, no attempt had or will have an effect.
 struct Request {
   Body body;
-  std::function<void(wire::ClientReply)> done;
+  std::function<void(Ended)> done;
   Clock::time_point deadline;
   std::optional<std::size_t> endpoint;  // this one and no other
 
@@ -60,13 +68,26 @@ struct Request {
   std::uint32_t refusals = 0;  // since the last rest
   std::uint32_t rests = 0;
   std::uint32_t unanswered = 0;
-  bool lost = false;  // a node said that it does not know the outcome
-  Error last_error{ErrorCode::ok, {}};
+  bool lost = false;                       // a node said that it does not know the outcome
+  std::optional<std::size_t> answered_by;  // the endpoint that gave the result
+  Answers answers;
 
   [[nodiscard]] bool is_write() const { return std::holds_alternative<Write>(body); }
+  // Reading through the log is a write that changes nothing.
+  [[nodiscard]] bool changes_something() const {
+    const auto* write = std::get_if<Write>(&body);
+    return write != nullptr && write->kind != kv::CommandKind::read;
+  }
   [[nodiscard]] bool is_order() const { return std::holds_alternative<wire::AdminRequest>(body); }
+  // The end of a message about a call that came to nothing.
+  [[nodiscard]] std::string_view nothing_done() const {
+    if (is_order()) return "";
+    return changes_something() ? "; nothing was written" : "; nothing was read";
+  }
   // Whether an attempt may have had, or may yet have, an effect.
   [[nodiscard]] bool may_have_effect() const { return unanswered > 0 || lost; }
+  // If it ended now without a result: whether nobody could tell what came of it.
+  [[nodiscard]] bool is_unknown() const { return changes_something() && may_have_effect(); }
 };
 
 // The codes after which a request had no effect, and another node or a later moment may do better.

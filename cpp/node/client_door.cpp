@@ -35,7 +35,7 @@ Result<ClientDoor> ClientDoor::open(net::Context& context, const Configuration& 
                                     NodeId self, Counters& counters) {
   auto listener = net::ClientListener::open(context, configuration.find(self)->client.tcp());
   if (!listener.ok()) return listener.error();
-  return ClientDoor(std::move(*listener), configuration.cluster_id, self, counters);
+  return ClientDoor(std::move(*listener), configuration, self, counters);
 }
 
 void ClientDoor::refuse(const Error& error, Instant now) {
@@ -69,6 +69,12 @@ void ClientDoor::drain(std::size_t packets_max, std::size_t bytes_max, Instant n
                                                ? std::string("a malformed request")
                                                : packet->refusals.front().message},
              now);
+    }
+    if (packet->defect == wire::Defect::other_cluster) {
+      // The client knows its own cluster's name; it cannot know this one's from its id.
+      for (wire::ValueReply& refusal : packet->refusals) {
+        refusal.message = "it belongs to cluster \"" + cluster_name_ + "\"";
+      }
     }
     for (wire::ValueReply& refusal : packet->refusals) reply(connection, std::move(refusal));
     for (wire::ClientRequest& request : packet->requests) handler(connection, std::move(request));

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <functional>
 #include <map>
+#include <string>
 #include <vector>
 
 #include "base/ids.hpp"
@@ -38,12 +39,18 @@ class ClientDoor {
   [[nodiscard]] const net::ClientListener& listener() const { return listener_; }
 
  private:
-  ClientDoor(net::ClientListener listener, ClusterId cluster, NodeId self, Counters& counters)
-      : listener_(std::move(listener)), cluster_(cluster), self_(self), counters_(&counters) {}
+  ClientDoor(net::ClientListener listener, const Configuration& configuration, NodeId self,
+             Counters& counters)
+      : listener_(std::move(listener)),
+        cluster_(configuration.cluster_id),
+        cluster_name_(configuration.cluster),
+        self_(self),
+        counters_(&counters) {}
   void refuse(const Error& error, Instant now);
 
   net::ClientListener listener_;
   ClusterId cluster_;
+  std::string cluster_name_;
   NodeId self_;
   Counters* counters_;
   std::map<net::ConnectionId, std::vector<wire::ClientReply>> outbox_;
