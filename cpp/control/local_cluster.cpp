@@ -19,11 +19,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr auto kTermPatience = std::chrono::seconds(10);
 constexpr auto kKillPatience = std::chrono::seconds(5);
-constexpr auto kReadyPatience = std::chrono::seconds(10);
 constexpr auto kPollInterval = milliseconds(10);
-constexpr std::size_t kLogLinesShown = 8;
-// Any key will do: that it is not there is as good an answer as its value.
-constexpr std::string_view kProbeKey = "paxledger/ready";
 
 std::string name(NodeId node) {
   return "node " + std::to_string(node.value());
@@ -80,21 +76,6 @@ Result<void> LocalCluster::known(NodeId node) const {
                                            configuration_.file.string() + ", only " + ids};
 }
 
-bool LocalCluster::has_data(NodeId node) const {
-  // The lock file alone is left behind by a start that was refused.
-  std::error_code error;
-  const auto directory = configuration_.node_directory(node);
-  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
-    if (entry.path().filename() != "lock") return true;
-  }
-  return false;
-}
-
-bool LocalCluster::any_has_data() const {
-  return std::any_of(configuration_.nodes.begin(), configuration_.nodes.end(),
-                     [&](const node::NodeEntry& entry) { return has_data(entry.id); });
-}
-
 Result<void> LocalCluster::prepare_data_dir() const {
   std::error_code error;
   std::filesystem::create_directories(configuration_.data_dir, error);
@@ -136,6 +117,7 @@ std::vector<ProcessStatus> LocalCluster::processes() const {
 Result<std::unique_ptr<client::Client>> LocalCluster::client() const {
   client::Options options;
   options.cluster = configuration_.cluster_id;
+  options.cluster_name = configuration_.cluster;
   for (const auto& entry : configuration_.nodes) options.endpoints.push_back(entry.client.tcp());
   return client::Client::connect(std::move(options));
 }
@@ -144,205 +126,6 @@ Result<std::unique_ptr<client::Client>> LocalCluster::client() const {
 std::size_t LocalCluster::endpoint_of(NodeId node) const {
   const auto ids = configuration_.node_ids();
   return static_cast<std::size_t>(std::find(ids.begin(), ids.end(), node) - ids.begin());
-}
-
-// --- Starting -----------------------------------------------------------------------------------
-
-Result<void> LocalCluster::launch(NodeId node, bool initialise, bool rejoin) {
-  if (!rejoin && !initialise && !has_data(node)) {
-    return Error{ErrorCode::io,
-                 name(node) + " has no data under " + configuration_.node_directory(node).string() +
-                     ", but other nodes of the cluster have. If its disk was lost, let it begin "
-                     "anew and fetch everything from the others: paxledger up --rejoin " +
-                     std::to_string(node.value())};
-  }
-  DaemonArguments arguments{daemon_, configuration_.file, node, {}};
-  if (rejoin) {
-    arguments.flags.emplace_back("--rejoin");
-  } else if (initialise) {
-    arguments.flags.emplace_back("--initialise");
-  }
-  auto pid = spawn(arguments, log_file(node));
-  if (!pid) return pid.error();
-  started_.push_back({node, ProcessState::running, *pid});
-  tell("started " + name(node) + " (process " + std::to_string(*pid) + ")" +
-       (rejoin       ? ", rejoining"
-        : initialise ? ", with an empty history"
-                     : ""));
-  auto written = write_pid_file(pid_file(node), *pid);
-  if (!written) {
-    // A process that nobody would find again is not left behind.
-    ::kill(*pid, SIGKILL);
-    tell("killed " + name(node) + " again: its pid file cannot be written");
-  }
-  return written;
-}
-
-std::string LocalCluster::ended(NodeId node, const std::string& how) const {
-  std::string message = name(node) + " " + how + ". The end of its log, " +
-                        log_file(node).string() + ":\n" +
-                        last_lines(log_file(node), kLogLinesShown);
-  while (message.ends_with('\n')) message.pop_back();
-  return message;
-}
-
-Result<void> LocalCluster::check_started() {
-  for (auto each = started_.begin(); each != started_.end(); ++each) {
-    const auto ending = reap(each->pid);
-    if (!ending) continue;
-    const NodeId node = each->node;
-    started_.erase(each);
-    std::error_code ignored;
-    std::filesystem::remove(pid_file(node), ignored);
-    return Error{ErrorCode::io, ended(node, "ended with " + ending->text())};
-  }
-  return {};
-}
-
-Result<void> LocalCluster::up(const std::set<NodeId>& rejoin, Duration patience) {
-  for (const NodeId node : rejoin) {
-    if (auto is_known = known(node); !is_known) return is_known;
-  }
-  const auto control = take_control();
-  if (!control) return control.error();
-  const auto before = processes();
-  const bool none_ran = std::all_of(before.begin(), before.end(), [](const ProcessStatus& each) {
-    return each.state == ProcessState::stopped;
-  });
-  // Faults live in processes; with all of them gone, the record is history.
-  auto record = none_ran ? Result<FaultRecord>(FaultRecord{}) : faults();
-  if (!record) return record.error();
-  const bool initialise = rejoin.empty() && !any_has_data();
-
-  Result<void> first_problem;
-  std::vector<NodeId> fresh;
-  for (const ProcessStatus& each : before) {
-    if (each.state != ProcessState::stopped) {
-      tell(name(each.node) + " already runs (process " + std::to_string(each.pid) + ")" +
-           (each.state == ProcessState::paused ? ", paused" : ""));
-      continue;
-    }
-    const auto launched = launch(each.node, initialise, rejoin.contains(each.node));
-    if (launched) {
-      fresh.push_back(each.node);
-      record->killed.erase(each.node);
-      record->paused.erase(each.node);
-    } else if (first_problem.ok()) {
-      first_problem = launched;
-    }
-  }
-  if (auto written = write_fault_record(fault_file(), *record); !written) return written;
-  const auto serving = wait_until_serving(patience);
-  for (const NodeId node : fresh) {
-    if (!serving) break;
-    auto restored = restore_link_faults(node);
-    if (!restored && first_problem.ok()) first_problem = restored;
-  }
-  if (!first_problem) return first_problem;
-  return serving.ok() ? wait_until_ready(fresh) : serving;
-}
-
-Result<void> LocalCluster::start(NodeId node, bool rejoin) {
-  if (auto is_known = known(node); !is_known) return is_known;
-  if (process(node).state != ProcessState::stopped) return {};
-  if (auto prepared = prepare_data_dir(); !prepared) return prepared;
-  auto record = faults();
-  if (!record) return record.error();
-  const bool initialise = !rejoin && !any_has_data();
-  if (auto launched = launch(node, initialise, rejoin); !launched) return launched;
-  record->killed.erase(node);
-  record->paused.erase(node);
-  if (auto written = write_fault_record(fault_file(), *record); !written) return written;
-  return restore_link_faults(node);
-}
-
-Result<void> LocalCluster::restart(NodeId node) {
-  if (auto stopped = stop(node); !stopped) return stopped;
-  return start(node);
-}
-
-// Waits until the node answers, and tells it again of the faults of its links.
-Result<void> LocalCluster::restore_link_faults(NodeId node) {
-  auto record = faults();
-  if (!record) return record.error();
-  auto db = client();
-  if (!db) return db.error();
-  client::CallOptions call;
-  call.endpoint = endpoint_of(node);
-  call.deadline = milliseconds(500);
-  const auto until = Clock::now() + std::chrono::seconds(30);
-  for (;;) {
-    const auto answer = (*db)->admin("status", {}, call).get();
-    if (answer.ok()) break;
-    if (auto alive = check_started(); !alive) return alive;
-    if (Clock::now() >= until) {
-      return Error{ErrorCode::io, name(node) + " runs, but does not answer: " + answer.message +
-                                      "; see " + log_file(node).string()};
-    }
-    std::this_thread::sleep_for(kPollInterval);
-  }
-  for (const LinkFault& fault : record->links) {
-    if (fault.from != node) continue;
-    const auto answer = (*db)->admin("fault", fault.admin_argument(), call).get();
-    if (!answer.ok()) return answer.error();
-  }
-  return {};
-}
-
-Result<void> LocalCluster::wait_until_serving(Duration patience) {
-  auto db = client();
-  if (!db) return db.error();
-  client::CallOptions call;
-  call.deadline = milliseconds(400);
-  const auto begin = Clock::now();
-  auto next_word = begin + std::chrono::seconds(2);
-  std::string why = "nobody answered yet";
-  for (;;) {
-    if (auto alive = check_started(); !alive) return alive;
-    const auto answer = (*db)->get(kProbeKey, client::ReadMode::linearizable, call).get();
-    if (answer.ok() || answer.code == ErrorCode::not_found) break;
-    why = answer.message.empty() ? std::string(to_string(answer.code)) : answer.message;
-    const auto now = Clock::now();
-    if (now - begin >= patience) {
-      return Error{ErrorCode::no_quorum,
-                   "the cluster does not serve yet: " + why + ". The nodes go on; `paxledger " +
-                       "status` shows them, `up --wait` waits longer, and their logs are " +
-                       (configuration_.data_dir / "node-*.log").string()};
-    }
-    if (now >= next_word) {
-      // What a node does meanwhile, such as reading a long history, stands in its log.
-      const std::string doing =
-          started_.empty() ? why + "\n" : last_lines(log_file(started_.front().node), 1);
-      tell("waiting for the cluster to serve: " + doing.substr(0, doing.find('\n')));
-      next_word = now + std::chrono::seconds(2);
-    }
-    std::this_thread::sleep_for(kPollInterval);
-  }
-  return check_started();
-}
-
-Result<void> LocalCluster::wait_until_ready(const std::vector<NodeId>& nodes) {
-  auto db = client();
-  if (!db) return db.error();
-  const auto until = Clock::now() + kReadyPatience;
-  for (const NodeId node : nodes) {
-    client::CallOptions call;
-    call.endpoint = endpoint_of(node);
-    call.deadline = milliseconds(500);
-    for (;;) {
-      // A linearizable read through this node and no other: it must know the leader and have
-      // applied what the cluster has decided.
-      const auto answer = (*db)->get(kProbeKey, client::ReadMode::linearizable, call).get();
-      if (answer.ok() || answer.code == ErrorCode::not_found) break;
-      if (auto alive = check_started(); !alive) return alive;
-      if (Clock::now() >= until) {
-        tell(name(node) + " is not ready yet: " + answer.error().message);
-        break;
-      }
-      std::this_thread::sleep_for(kPollInterval);
-    }
-  }
-  return {};
 }
 
 // --- Stopping -----------------------------------------------------------------------------------
@@ -368,7 +151,7 @@ Result<bool> LocalCluster::wait_until_stopped(pid_t pid, NodeId node, Duration p
     std::this_thread::sleep_for(kPollInterval);
   }
   (void)reap(pid);
-  std::erase_if(started_, [&](const ProcessStatus& each) { return each.pid == pid; });
+  std::erase_if(started_, [&](const Started& each) { return each.pid == pid; });
   std::error_code error;
   std::filesystem::remove(pid_file(node), error);
   if (error) {

@@ -1,8 +1,8 @@
 // A cluster whose nodes are processes of this machine, as cluster.yaml describes it.
 //
-// Under the data directory stand, for each node N: node-N/ (the node's own), node-N.pid and
-// node-N.log; and faults.json. The nodes outlive the LocalCluster: another one, in this process or
-// in another, finds them again.
+// Under the data directory stand, for each node N: node-N/ (the node's own), node-N.pid, node-N.log
+// and, until it begins, node-N.unbegun; and faults.json. The nodes outlive the LocalCluster:
+// another one, in this process or in another, finds them again.
 //
 // Threads: one at a time. Two processes that start and stop the same cluster at once are kept
 // apart by the nodes' own directory locks only.
@@ -22,6 +22,7 @@
 #include "client/client.hpp"
 #include "control/fault_record.hpp"
 #include "control/process.hpp"
+#include "control/start_plan.hpp"
 #include "node/configuration.hpp"
 
 namespace paxledger::control {
@@ -34,8 +35,9 @@ struct ProcessStatus {
 
 // Invariants:
 //  1. No process is signalled that is not recognised as the daemon of the node meant.
-//  2. A node whose directory is empty is started with --initialise only if no other node of the
-//     cluster has data, and with --rejoin only if that was asked for by name.
+//  2. A node whose directory is empty is started with --initialise only if it is known never to
+//  have
+//     voted, and with --rejoin only if that was asked for by name (control/start_plan.hpp).
 class LocalCluster {
  public:
   // Called with one line of text whenever something is worth telling a waiting person.
@@ -51,8 +53,10 @@ class LocalCluster {
   [[nodiscard]] static Result<std::filesystem::path> find_daemon();
 
   // Starts every node that does not run, the nodes of `rejoin` with --rejoin, and waits until the
-  // cluster serves. Errors: io (a node ended: which, how, and the last lines of its log;
-  // a directory is empty while others have data), no_quorum (it does not serve within `patience`).
+  // cluster serves. Errors, which name every node that they are about: io (nodes ended: which, how,
+  // and what they wrote last; directories are empty while others have data), no_quorum (it does not
+  // serve within `patience`, or too few nodes run for that), bad_request (nodes of another cluster
+  // answer at these addresses).
   [[nodiscard]] Result<void> up(const std::set<NodeId>& rejoin, Duration patience);
   // Stops every node: SIGTERM, and SIGKILL after 10 s. Forgets the faults. Returns how many ran.
   [[nodiscard]] Result<std::size_t> down();
@@ -81,8 +85,9 @@ class LocalCluster {
   [[nodiscard]] std::vector<ProcessStatus> processes() const;
   [[nodiscard]] ProcessStatus process(NodeId node) const;
 
-  // Waits until a linearizable read through any node succeeds. Errors: no_quorum; io if a node
-  // that this object started has ended.
+  // Waits until a linearizable read through any node succeeds, as long as enough nodes run for
+  // that. Errors: no_quorum; bad_request (of another cluster); io if a node that this object
+  // started has ended.
   [[nodiscard]] Result<void> wait_until_serving(Duration patience);
 
   [[nodiscard]] std::filesystem::path pid_file(NodeId node) const;
@@ -93,20 +98,35 @@ class LocalCluster {
   [[nodiscard]] Result<std::unique_ptr<client::Client>> client() const;
 
  private:
-  // Starts the process only. `initialise` and `rejoin` as invariant 2 has them.
-  Result<void> launch(NodeId node, bool initialise, bool rejoin);
+  // A process that this object started and has not seen to end.
+  struct Started {
+    NodeId node;
+    pid_t pid = 0;
+    std::uintmax_t log_begin = 0;  // where its lines begin in its log
+  };
+
+  // What is to be started of `wanted`; marks a new cluster's nodes as such first.
+  Result<StartPlan> plan(const std::set<NodeId>& wanted, const std::set<NodeId>& rejoin) const;
+  // Starts the process only.
+  Result<void> launch(const StartPlan::Step& step);
   Result<void> prepare_data_dir() const;
-  // Held while nodes are started or stopped by up() and down().
+  // Held by whoever decides what to start, until it is started, and by down().
   [[nodiscard]] Result<ControlLock> take_control() const;
   [[nodiscard]] std::filesystem::path lock_file(NodeId node) const;
   Result<void> known(NodeId node) const;
-  [[nodiscard]] bool has_data(NodeId node) const;
-  [[nodiscard]] bool any_has_data() const;
-  // A message about a node that ended, with the end of its log.
-  [[nodiscard]] std::string ended(NodeId node, const std::string& how) const;
+  // The end of the log of a run that began at `log_begin`, as the end of a message.
+  [[nodiscard]] std::string end_of_log(NodeId node, std::uintmax_t log_begin) const;
   [[nodiscard]] std::size_t endpoint_of(NodeId node) const;
-  // An error if a node that this object started has ended.
+  // An error that names every node that this object started and that has ended; each once.
   Result<void> check_started();
+  // Takes notice of the nodes that this object started and that have ended.
+  void reap_started();
+  [[nodiscard]] std::size_t count_running() const;
+  // Waits a moment until each node that this object started answers or has ended, so that all that
+  // fail are named, and not only the first.
+  void settle_started(client::Client& db);
+  // wait_until_serving() without the nodes that ended, which are left in endings_.
+  Result<void> wait_for_service(Duration patience);
   Result<void> signal(NodeId node, int number);
   Result<bool> wait_until_stopped(pid_t pid, NodeId node, Duration patience);
   Result<void> restore_link_faults(NodeId node);
@@ -118,7 +138,8 @@ class LocalCluster {
   node::Configuration configuration_;
   std::filesystem::path daemon_;
   Progress progress_;
-  std::vector<ProcessStatus> started_;  // by this object, and not seen to end
+  std::vector<Started> started_;
+  std::string endings_;  // of started nodes, not yet told
 };
 
 }  // namespace paxledger::control

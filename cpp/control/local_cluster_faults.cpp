@@ -117,9 +117,11 @@ Result<void> LocalCluster::heal(Duration patience) {
   }
   if (auto serving = wait_until_serving(patience); !serving) return serving;
   if (auto ready = wait_until_ready(mended); !ready) return ready;
+  if (auto alive = check_started(); !alive) return alive;
   for (const NodeId node : mended) {
     if (process(node).state == ProcessState::running) continue;
-    return Error{ErrorCode::io, ended(node, "ended after it was brought back")};
+    return Error{ErrorCode::io,
+                 name(node) + " ended after it was brought back; see " + log_file(node).string()};
   }
   return {};
 }

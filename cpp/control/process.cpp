@@ -25,14 +25,6 @@ Error io_error(const std::string& what, int number) {
   return {ErrorCode::io, what + ": " + std::strerror(number)};
 }
 
-void rotate(const std::filesystem::path& log) {
-  std::error_code ignored;
-  const auto size = std::filesystem::file_size(log, ignored);
-  if (ignored || size <= kLogBytesMax) return;
-  // If it cannot be renamed the log goes on growing, which is no reason not to start a node.
-  std::filesystem::rename(log, log.string() + ".1", ignored);
-}
-
 std::vector<std::string_view> split_arguments(std::string_view cmdline) {
   std::vector<std::string_view> arguments;
   while (!cmdline.empty()) {
@@ -127,8 +119,17 @@ std::vector<std::string> DaemonArguments::command_line() const {
   return line;
 }
 
+std::uintmax_t begin_log(const std::filesystem::path& log) {
+  std::error_code error;
+  const auto size = std::filesystem::file_size(log, error);
+  if (error) return 0;
+  if (size <= kLogBytesMax) return size;
+  // If it cannot be renamed the log goes on growing, which is no reason not to start a node.
+  std::filesystem::rename(log, log.string() + ".1", error);
+  return error ? size : 0;
+}
+
 Result<pid_t> spawn(const DaemonArguments& arguments, const std::filesystem::path& log) {
-  rotate(log);
   SpawnPlan plan;
   if (const int number = plan.prepare(log.string()); number != 0) {
     return io_error("cannot prepare to start " + arguments.daemon.string(), number);
@@ -246,13 +247,13 @@ Result<void> write_pid_file(const std::filesystem::path& file, pid_t pid) {
   return {};
 }
 
-std::string last_lines(const std::filesystem::path& file, std::size_t lines) {
+std::string last_lines(const std::filesystem::path& file, std::size_t lines, std::uintmax_t from) {
   // Only the end is read: a log may be long.
   constexpr std::streamoff kBytesMax = std::streamoff{64} << 10;
   std::ifstream in(file, std::ios::binary | std::ios::ate);
   if (!in) return {};
   const std::streamoff size = in.tellg();
-  in.seekg(std::max<std::streamoff>(0, size - kBytesMax));
+  in.seekg(std::max(static_cast<std::streamoff>(from), size - kBytesMax));
   std::deque<std::string> last;
   for (std::string line; std::getline(in, line);) {
     last.push_back(std::move(line));

@@ -21,7 +21,7 @@
 
 namespace paxledger::control {
 
-// A log file larger than this is renamed to NAME.1 before a node is started.
+// A log file larger than this is renamed before a node is started.
 inline constexpr std::uintmax_t kLogBytesMax = std::uintmax_t{64} << 20;
 
 enum class ProcessState { stopped, running, paused };
@@ -44,6 +44,10 @@ struct DaemonArguments {
 
   [[nodiscard]] std::vector<std::string> command_line() const;
 };
+
+// Makes ready the log of a process that is about to be started: renames one that grew too large to
+// NAME.1. Returns how long the log is, which is where the process will begin to write.
+std::uintmax_t begin_log(const std::filesystem::path& log);
 
 // Starts a daemon in a session of its own, its standard output and error appended to `log`, its
 // standard input /dev/null. Returns its pid. Errors: io.
@@ -91,7 +95,9 @@ class ControlLock {
 // Errors: io. Written to a temporary file and renamed.
 [[nodiscard]] Result<void> write_pid_file(const std::filesystem::path& file, pid_t pid);
 
-// The last `lines` lines of a text file; empty if it cannot be read.
-[[nodiscard]] std::string last_lines(const std::filesystem::path& file, std::size_t lines);
+// The last `lines` lines of what stands in a text file from octet `from` on; empty if it cannot be
+// read, or has nothing there.
+[[nodiscard]] std::string last_lines(const std::filesystem::path& file, std::size_t lines,
+                                     std::uintmax_t from = 0);
 
 }  // namespace paxledger::control

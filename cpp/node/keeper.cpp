@@ -61,18 +61,24 @@ void end_the_node(const Error& error) {
   ::_exit(kExitDiskFailed);
 }
 
-// Another process that uses the directory is a refusal, not a failure of the disk. recover_storage
-// takes the lock by itself afterwards; this one only tells the two apart.
-std::optional<StartFailure> find_other_process(storage::Disk& disk, const std::string& directory) {
-  const std::string lock = storage::DirectoryPaths{directory}.lock();
-  const auto exists = disk.exists(lock);
+}  // namespace
+
+std::optional<StartFailure> Keeper::find_other_process(storage::Disk& disk,
+                                                       const Configuration& configuration,
+                                                       NodeId self) {
+  const storage::DirectoryPaths paths{configuration.node_directory(self).string()};
+  const auto exists = disk.exists(paths.lock());
   if (!exists.ok() || !*exists) return std::nullopt;
-  const auto locked = disk.lock(lock);
-  if (locked.ok()) return std::nullopt;
+  const auto locked = disk.lock(paths.lock());
+  if (locked.ok() || locked.error().code != ErrorCode::configuration) return std::nullopt;
   return StartFailure{kExitDirectory, locked.error().message};
 }
 
-}  // namespace
+bool Keeper::is_empty(storage::Disk& disk, const Configuration& configuration, NodeId self) {
+  const storage::DirectoryPaths paths{configuration.node_directory(self).string()};
+  const auto there = disk.exists(paths.identity());
+  return there.ok() && !*there;
+}
 
 storage::LogThreadOptions log_thread_options(const engine::Limits& limits) {
   storage::LogThreadOptions options;
@@ -87,8 +93,6 @@ std::variant<Keeper::Opened, StartFailure> Keeper::open(storage::Disk& disk,
                                                         const net::Wakeup& bell,
                                                         EventMailbox& events) {
   const auto options = storage_options(configuration, self, mode);
-  if (auto refusal = find_other_process(disk, options.directory)) return *refusal;
-
   engine::Recovered recovered(configuration.cluster_id);
   const Instant began = monotonic_now();
   ProgressLine progress(began);

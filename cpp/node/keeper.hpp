@@ -49,6 +49,14 @@ class Keeper {
     engine::Recovered recovered;
     std::vector<storage::Notice> notices;
   };
+  // Another process that uses the directory is a refusal of its own, to be found before anything
+  // else can fail. open() takes the lock by itself afterwards.
+  static std::optional<StartFailure> find_other_process(storage::Disk& disk,
+                                                        const Configuration& configuration,
+                                                        NodeId self);
+  // Whether open() will begin the directory anew: it is new, or was lost.
+  static bool is_empty(storage::Disk& disk, const Configuration& configuration, NodeId self);
+
   // Opens and reads the directory of node `self`; says on the log how far it is if that takes
   // longer than a second. `disk`, `bell` (rung when tickets become durable) and `events` outlive
   // the keeper.

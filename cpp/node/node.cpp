@@ -102,25 +102,39 @@ Node::~Node() {
 }
 
 std::optional<StartFailure> Node::open(storage::OpenMode mode) {
-  // The directory first: a second process of this node is told so, and not of a taken port.
+  // A second process of this node is told so first, and not of a taken port.
+  if (auto refusal = Keeper::find_other_process(disk_, configuration_, self_)) return refusal;
+  // A directory is begun last, so that nothing is left of a first start that fails at a port. One
+  // that is there is read first: that may take long, and meanwhile clients and peers are better
+  // refused than kept waiting.
+  const bool begins = Keeper::is_empty(disk_, configuration_, self_);
+  if (begins) {
+    if (auto failure = open_doors()) return failure;
+  }
   auto opened = Keeper::open(disk_, configuration_, self_, mode, bell_, *events_);
   if (auto* failure = std::get_if<StartFailure>(&opened)) return std::move(*failure);
+  if (!begins) {
+    if (auto failure = open_doors()) return failure;
+  }
+  adopt(std::move(std::get<Keeper::Opened>(opened)));
+  const NodeEntry& own = *configuration_.find(self_);
+  spdlog::info("node {} of cluster \"{}\" listens: peers {}, clients {}, http {}", self_.value(),
+               configuration_.cluster, own.peer.tcp(), own.client.tcp(), own.http.http());
+  return std::nullopt;
+}
 
+std::optional<StartFailure> Node::open_doors() {
   auto peers = PeerDoor::open(context_, configuration_, self_);
   if (!peers.ok()) return port_failure(peers.error());
   peers_.emplace(std::move(*peers));
   auto clients = ClientDoor::open(context_, configuration_, self_, counters_);
   if (!clients.ok()) return port_failure(clients.error());
   clients_.emplace(std::move(*clients));
-  adopt(std::move(std::get<Keeper::Opened>(opened)));
-
+  // What HTTP asks for waits in the mailbox until the loop runs.
   http_ = std::make_unique<HttpDoor>([this] { return ask_for_report(); });
-  const NodeEntry& own = *configuration_.find(self_);
-  if (auto listening = http_->open(own.http); !listening.ok()) {
+  if (auto listening = http_->open(configuration_.find(self_)->http); !listening.ok()) {
     return port_failure(listening.error());
   }
-  spdlog::info("node {} of cluster \"{}\" listens: peers {}, clients {}, http {}", self_.value(),
-               configuration_.cluster, own.peer.tcp(), own.client.tcp(), own.http.http());
   return std::nullopt;
 }
 

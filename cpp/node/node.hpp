@@ -71,6 +71,7 @@ class Node {
 
   // node.cpp: the loop
   std::optional<StartFailure> open(storage::OpenMode mode);
+  std::optional<StartFailure> open_doors();
   void adopt(Keeper::Opened opened);
   void turn();
   struct Ready {

@@ -86,6 +86,11 @@ std::string described(const Identity& identity) {
          "'";
 }
 
+std::string rejoin_command(const Identity& identity) {
+  return "`paxledger up --rejoin " + std::to_string(identity.node.value()) +
+         "` (`paxledgerd --rejoin`)";
+}
+
 Result<std::string> read_file(Disk& disk, const std::string& path) {
   auto file = disk.open(path, Disk::Access::read);
   if (!file) return file.error();
@@ -217,8 +222,8 @@ Result<DataDirectory> DataDirectory::open(Disk& disk, const std::string& root,
   if (!existed) return existed.error();
   if (!*existed && mode == OpenMode::open_existing) {
     return refusal("the data directory " + root + " of " + described(wanted) +
-                   " is missing: use `paxledger up` for a new cluster, or `paxledgerd --rejoin` if "
-                   "this node lost its disk");
+                   " is missing: use `paxledger up` for a new cluster, or " +
+                   rejoin_command(wanted) + " if this node lost its disk");
   }
   const auto made = disk.make_directories(root);
   if (!made) return made.error();
@@ -265,9 +270,8 @@ Result<void> DataDirectory::adopt(Disk& disk, const Identity& wanted, OpenMode m
     if (error.code != ErrorCode::damaged) return error;
     if (mode != OpenMode::rejoin) {
       return Error{error.code, error.message + ". If this is the directory of " +
-                                   described(wanted) +
-                                   ", start it with `paxledgerd --rejoin`: its log is set aside "
-                                   "and the node rejoins the cluster"};
+                                   described(wanted) + ", start it with " + rejoin_command(wanted) +
+                                   ": its log is set aside and the node rejoins the cluster"};
     }
     return set_aside_identity(disk, wanted);
   }
@@ -291,7 +295,7 @@ Result<void> DataDirectory::adopt(Disk& disk, const Identity& wanted, OpenMode m
                                                  paths_.root + " of this node is there"});
   }
   identity_ = *found;
-  return {};
+  return is_begun(disk);  // the mark can only have been put there by a copy of another directory
 }
 
 Result<void> DataDirectory::adopt_without_identity(Disk& disk, const Identity& wanted,
@@ -302,12 +306,12 @@ Result<void> DataDirectory::adopt_without_identity(Disk& disk, const Identity& w
   if (*content) {
     return refusal("the data directory " + paths_.root +
                    " is not empty, but its file `identity` is missing. If it is the directory of " +
-                   described(wanted) + ", start it with `paxledgerd --rejoin`");
+                   described(wanted) + ", start it with " + rejoin_command(wanted));
   }
   if (mode == OpenMode::open_existing) {
     return refusal("the data directory " + paths_.root + " of " + described(wanted) +
-                   " is empty: use `paxledger up` for a new cluster, or `paxledgerd --rejoin` if "
-                   "this node lost its disk");
+                   " is empty: use `paxledger up` for a new cluster, or " + rejoin_command(wanted) +
+                   " if this node lost its disk");
   }
   return begin(disk, wanted, Identity::State::initialising);
 }
@@ -329,10 +333,23 @@ Result<void> DataDirectory::begin(Disk& disk, const Identity& wanted, Identity::
     const auto made = disk.make_directories(part);
     if (!made) return made.error();
   }
+  const auto begun = is_begun(disk);
+  if (!begun) return begun.error();
   identity_ = wanted;
   identity_.state = state;
   const auto written = write_identity(disk, paths_, identity_);
   if (!written) return written.error();
+  return disk.sync_directory(parent_of(paths_.root));
+}
+
+// From here on this node may have voted: nobody shall take it for one that never began. The order
+// is what counts, so this is durable before there is an identity.
+Result<void> DataDirectory::is_begun(Disk& disk) {
+  const auto there = disk.exists(paths_.unbegun());
+  if (!there) return there.error();
+  if (!*there) return {};
+  const auto removed = disk.remove(paths_.unbegun());
+  if (!removed) return removed.error();
   return disk.sync_directory(parent_of(paths_.root));
 }
 

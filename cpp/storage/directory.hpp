@@ -13,6 +13,10 @@
 //               "state " ( "initialising" | "rejoining" | "ready" ) LF
 //               "crc32c " hex[8] LF                  over all octets of the lines before
 //
+// Beside the directory may stand <dir>.unbegun: whoever founded the cluster wrote it to say that
+// this node has never begun, so that it can be told from one that lost its disk. It is removed,
+// durably, before the first identity is written, and never written by a node.
+//
 // The file is replaced as a whole: written as identity.new, synced, renamed, directory synced.
 // The state says whether the first log segment is known to exist. A directory that is found
 // `initialising` or `rejoining` never ran, so that beginning is repeated.
@@ -48,6 +52,7 @@ struct DirectoryPaths {
   [[nodiscard]] std::string log() const { return root + "/log"; }
   [[nodiscard]] std::string blocks() const { return root + "/blocks"; }
   [[nodiscard]] std::string set_aside() const { return root + "/set-aside"; }
+  [[nodiscard]] std::string unbegun() const { return root + ".unbegun"; }
 };
 
 struct Identity {
@@ -63,8 +68,10 @@ struct Identity {
 // Errors: damaged; configuration for a newer format. The message does not name the file.
 [[nodiscard]] Result<Identity> decode_identity(std::string_view octets);
 
-// Invariant: while a DataDirectory lives, this process holds the lock, and the identity on disk
-// is identity().
+// Invariants:
+//  1. While a DataDirectory lives, this process holds the lock, and the identity on disk is
+//     identity().
+//  2. Where there is an identity on disk, there is no <dir>.unbegun.
 class DataDirectory {
  public:
   // `wanted.state` is ignored. Errors: configuration (empty, not empty, of another cluster or
@@ -90,6 +97,7 @@ class DataDirectory {
   Result<void> adopt_without_identity(Disk& disk, const Identity& wanted, OpenMode mode);
   Result<void> set_aside_identity(Disk& disk, const Identity& wanted);
   Result<void> begin(Disk& disk, const Identity& wanted, Identity::State state);
+  Result<void> is_begun(Disk& disk);
 
   DirectoryPaths paths_;
   Identity identity_;

@@ -52,12 +52,56 @@ TEST_F(LocalClusterTest, SaysWhichNodeEndedHowAndWhatItSaidLast) {
 
 TEST_F(LocalClusterTest, DoesNotInitialiseANodeWhoseDiskWasLost) {
   auto nodes = cluster("echo \"$@\"; exit 4");
-  std::filesystem::create_directories(directory_ / "data/node-1");
-  std::ofstream(directory_ / "data/node-1/identity") << "x";
+  for (const char* node : {"data/node-1", "data/node-3"}) {
+    std::filesystem::create_directories(directory_ / node);
+    std::ofstream(directory_ / node / "identity") << "x";
+  }
   const auto start = nodes.start(NodeId(2));
   ASSERT_FALSE(start.ok());
   EXPECT_NE(start.error().message.find("--rejoin 2"), std::string::npos);
   EXPECT_FALSE(std::filesystem::exists(nodes.log_file(NodeId(2))));
+}
+
+TEST_F(LocalClusterTest, NamesAllNodesWhoseDisksWereLost) {
+  auto nodes = cluster("exit 4");
+  std::filesystem::create_directories(directory_ / "data/node-2/log");
+  std::ofstream(directory_ / "data/node-2/log/1") << "x";
+  const auto up = nodes.up({}, std::chrono::seconds(10));
+  ASSERT_FALSE(up.ok());
+  const std::string& message = up.error().message;
+  EXPECT_NE(message.find("nodes 1 and 3 have no data"), std::string::npos) << message;
+  EXPECT_NE(message.find("cannot bring this cluster back"), std::string::npos) << message;
+  EXPECT_EQ(message.find("up --rejoin"), std::string::npos) << message;
+}
+
+TEST_F(LocalClusterTest, NamesAllNodesThatEnded) {
+  auto nodes = cluster("echo reason of \"$4\"; exit 4");
+  const auto up = nodes.up({}, std::chrono::seconds(10));
+  ASSERT_FALSE(up.ok());
+  for (const std::string node : {"1", "2", "3"}) {
+    EXPECT_NE(up.error().message.find("node " + node + " ended"), std::string::npos);
+    EXPECT_NE(up.error().message.find("reason of " + node), std::string::npos);
+  }
+}
+
+TEST_F(LocalClusterTest, ShowsOnlyTheLinesOfThisRun) {
+  (void)cluster("echo old; exit 4").up({}, std::chrono::seconds(10));
+  const auto up = cluster("echo new; exit 4").up({}, std::chrono::seconds(10));
+  ASSERT_FALSE(up.ok());
+  EXPECT_NE(up.error().message.find("new"), std::string::npos);
+  EXPECT_EQ(up.error().message.find("old"), std::string::npos) << up.error().message;
+}
+
+TEST_F(LocalClusterTest, ANodeThatFailedBeforeItBeganMayBeginLater) {
+  (void)cluster("exit 4").up({}, std::chrono::seconds(10));
+  // Another node has begun meanwhile.
+  std::filesystem::create_directories(directory_ / "data/node-1");
+  std::ofstream(directory_ / "data/node-1/identity") << "x";
+  std::filesystem::remove(directory_ / "data/node-1.unbegun");
+  auto nodes = cluster("echo \"$@\"; exit 4");
+  (void)nodes.up({}, std::chrono::seconds(10));
+  EXPECT_NE(last_lines(nodes.log_file(NodeId(2)), 1).find("--initialise"), std::string::npos);
+  EXPECT_EQ(last_lines(nodes.log_file(NodeId(1)), 1).find("--initialise"), std::string::npos);
 }
 
 TEST_F(LocalClusterTest, InitialisesOnlyACompletelyNewCluster) {

@@ -110,11 +110,22 @@ TEST_F(ProcessTest, RotatesALogThatGrewTooLarge) {
   const auto log = directory_ / "log";
   std::ofstream(log) << "old";
   std::filesystem::resize_file(log, kLogBytesMax + 1);
+  EXPECT_EQ(begin_log(log), 0u);
   const auto pid = spawn({program("echo new"), "/c.yaml", NodeId(1), {}}, log);
   ASSERT_TRUE(pid.ok());
   ASSERT_TRUE(wait_for_end(*pid));
   EXPECT_EQ(last_lines(log, 5), "new\n");
   EXPECT_TRUE(std::filesystem::exists(directory_ / "log.1"));
+}
+
+TEST_F(ProcessTest, TellsTheLinesOfThisRunFromThoseOfEarlierOnes) {
+  const auto log = directory_ / "log";
+  EXPECT_EQ(begin_log(log), 0u);
+  std::ofstream(log) << "of an earlier run\n";
+  const auto begin = begin_log(log);
+  EXPECT_EQ(last_lines(log, 5, begin), "");
+  std::ofstream(log, std::ios::app) << "of this run\n";
+  EXPECT_EQ(last_lines(log, 5, begin), "of this run\n");
 }
 
 }  // namespace

@@ -204,5 +204,45 @@ TEST(DataDirectory, CanBeBegunAgainWhereverACrashStruck) {
   }
 }
 
+void put_mark(Disk& disk) {
+  ASSERT_TRUE(disk.make_directories("data").ok());
+  auto file = disk.open(kRoot + ".unbegun", Disk::Access::create);
+  ASSERT_TRUE(file.ok());
+  ASSERT_TRUE((*file)->sync().ok());
+  ASSERT_TRUE(disk.sync_directory("data").ok());
+}
+
+TEST(DataDirectory, IsNotTakenForOneThatNeverBeganWhereverACrashStruck) {
+  using Unsynced = MemoryDisk::Unsynced;
+  Prng random(Seed{4});
+  for (const OpenMode mode : {OpenMode::initialise, OpenMode::rejoin}) {
+    MemoryDisk rehearsal;
+    put_mark(rehearsal);
+    const std::uint64_t before = rehearsal.operations();
+    ASSERT_TRUE(recover(rehearsal, mode).ok());
+    EXPECT_FALSE(*rehearsal.exists(kRoot + ".unbegun"));
+    for (const Unsynced unsynced : {Unsynced::lost, Unsynced::kept, Unsynced::torn}) {
+      for (std::uint64_t at = before; at < rehearsal.operations(); ++at) {
+        SCOPED_TRACE("crash at operation " + std::to_string(at));
+        MemoryDisk disk;
+        put_mark(disk);
+        disk.crash_at(at);
+        (void)recover(disk, mode);
+        disk.power_loss(unsynced, random);
+        EXPECT_FALSE(*disk.exists(kRoot + ".unbegun") && *disk.exists(kRoot + "/identity"))
+            << "a node that may have voted counts as one that never began";
+      }
+    }
+  }
+}
+
+TEST(DataDirectory, OfANodeThatRunsTakesAwayAMarkThatSaysItNeverBegan) {
+  MemoryDisk disk;
+  initialise(disk);
+  put_mark(disk);
+  ASSERT_TRUE(recover(disk, OpenMode::open_existing).ok());
+  EXPECT_FALSE(*disk.exists(kRoot + ".unbegun"));
+}
+
 }  // namespace
 }  // namespace paxledger::storage
