@@ -3,13 +3,13 @@
 .PHONY: help up down test test-long bench check clean
 
 help:
-	@echo "make up      install what is missing, build, start the nodes of cluster.yaml, write and read"
-	@echo "make down    stop the nodes of cluster.yaml; their data stays"
-	@echo "make test    install what is missing, build, run every test"
+	@echo "make up         install what is missing, build, start the nodes of cluster.yaml, write and read"
+	@echo "make down       stop the nodes of cluster.yaml; their data stays"
+	@echo "make test       install what is missing, build, run every test"
 	@echo "make test-long  what finds more the longer it runs: random worlds, whole nodes under TSan"
-	@echo "make bench   measure a cluster of three nodes on this machine"
-	@echo "make check   format, lint, includes, purity, types (mend with: scripts/check --fix)"
-	@echo "make clean   stop the nodes, remove build/ and .venv/; data/ stays"
+	@echo "make bench      measure a cluster of three nodes on this machine"
+	@echo "make check      format, lint, includes, purity, types (mend with: scripts/check --fix)"
+	@echo "make clean      stop the nodes, remove build/ and .venv/; data/ stays"
 
 up:
 	@scripts/up
