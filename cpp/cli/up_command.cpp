@@ -1,5 +1,6 @@
 #include "cli/up_command.hpp"
 
+#include <algorithm>
 #include <iostream>
 #include <set>
 #include <utility>
@@ -43,10 +44,15 @@ ExitCode up(const CommonOptions& options, const UpArguments& arguments) {
   const auto served = (*cluster)->up(rejoin, *patience);
   if (!served) return report(options, served.error());
   const auto& configuration = (*cluster)->configuration();
-  const std::size_t count = configuration.nodes.size();
+  const auto processes = (*cluster)->processes();
+  const auto running = std::count_if(processes.begin(), processes.end(), [](const auto& each) {
+    return each.state == control::ProcessState::running;
+  });
+  const auto all = static_cast<std::ptrdiff_t>(processes.size());
   return say(options,
              "the cluster " + printable(configuration.cluster) + " serves with " +
-                 std::to_string(count) + (count == 1 ? " node" : " nodes") +
+                 (running < all ? std::to_string(running) + " of " : "") + std::to_string(all) +
+                 (all == 1 ? " node" : " nodes") +
                  "; data and logs: " + configuration.data_dir.string(),
              processes_json(**cluster));
 }
