@@ -149,6 +149,8 @@ def test_a_port_in_use_is_named(make_cluster: MakeCluster, door: str) -> None:
     node = cluster.node(2)
     port = {"peer": node.peer_port, "client": node.client_port, "http": node.http_port}[door]
     with socket.socket() as taken:
+        # Connections of an earlier test may linger at this port.
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(("127.0.0.1", port))
         taken.listen()
         node.start("--initialise")
