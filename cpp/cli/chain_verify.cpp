@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iostream>
-#include <limits>
 #include <utility>
 
+#include "cli/chain_compare.hpp"
 #include "cli/chain_reader.hpp"
 #include "cli/history_file.hpp"
 #include "cli/table.hpp"
@@ -23,28 +24,69 @@ constexpr auto kVerifyPatience = std::chrono::minutes(10);
 
 // What one chain came to. Node, directory and file all end up here.
 struct Verdict {
+  enum class State : std::uint8_t {
+    intact,
+    repairing,  // what is there is whole, but blocks are still missing
+    damaged,    // what is there is not what was written
+    diverged,   // whole in itself, but another history than that of the others
+    unread,     // it could not be looked at
+  };
   std::string name;
-  std::string unreachable;  // why it could not be looked at; empty otherwise
+  State state = State::intact;
+  std::string reason;  // repairing, unread: why
   std::uint64_t blocks = 0;
   std::uint64_t bytes = 0;
   std::uint64_t height = 0;
   std::string head;
   Json problems = Json::array();
-  [[nodiscard]] bool intact() const { return unreachable.empty() && problems.empty(); }
+  Json repair;  // repairing: what the node says of it, if it does
+
+  // Whether the blocks up to `height` are whole, so that they can be held against other chains.
+  [[nodiscard]] bool is_comparable() const {
+    return state == State::intact || state == State::repairing;
+  }
+  void set_unread(const Error& error) {
+    // A node that sets history aside answers so what was under way.
+    state = error.code == ErrorCode::repairing ? State::repairing : State::unread;
+    reason = error.message;
+  }
+  void add_problem(State kind, const std::string& file, std::uint64_t at, const std::string& text) {
+    state = kind;
+    problems.push_back({{"file", file}, {"offset", 0}, {"height", at}, {"text", text}});
+  }
 };
+using State = Verdict::State;
+
+std::string_view word_of(State state) {
+  switch (state) {
+    case State::intact:
+      return "intact";
+    case State::repairing:
+      return "repairing";
+    case State::damaged:
+      return "damaged";
+    case State::diverged:
+      return "diverged";
+    case State::unread:
+      break;
+  }
+  return "not read";
+}
+
+Verdict named(std::string name) {
+  Verdict verdict;
+  verdict.name = std::move(name);
+  return verdict;
+}
 
 // --- Verification -------------------------------------------------------------------------------
 
-void add_problem(Verdict& verdict, const std::string& file, std::uint64_t height,
-                 const std::string& text) {
-  verdict.problems.push_back({{"file", file}, {"offset", 0}, {"height", height}, {"text", text}});
-}
-
 Verdict verdict_of(std::string name, const client::Outcome& answer) {
-  Verdict verdict{std::move(name), {}, 0, 0, 0, {}, Json::array()};
+  Verdict verdict = named(std::move(name));
   const Json json = answer.ok() ? parse(answer.value.view()) : Json();
   if (!json.is_object()) {
-    verdict.unreachable = answer.ok() ? "gave an answer that is no JSON" : answer.error().message;
+    verdict.set_unread(answer.ok() ? Error{ErrorCode::io, "gave an answer that is no JSON"}
+                                   : answer.error());
     return verdict;
   }
   verdict.blocks = get_or(json, "blocks", std::uint64_t{0});
@@ -52,16 +94,23 @@ Verdict verdict_of(std::string name, const client::Outcome& answer) {
   verdict.height = get_or(json, "height", verdict.blocks);
   verdict.head = get_or(json, "head", std::string());
   if (json.contains("problems") && json["problems"].is_array()) verdict.problems = json["problems"];
-  if (!get_or(json, "ok", false) && verdict.problems.empty()) {
-    add_problem(verdict, "-", 0, get_or(json, "error", std::string("the node gave no reason")));
+  if (!verdict.problems.empty()) {
+    verdict.state = State::damaged;
+  } else if (get_or(json, "repairing", false)) {
+    verdict.state = State::repairing;
+    if (json.contains("repair") && json["repair"].is_object()) verdict.repair = json["repair"];
+    verdict.reason = get_or(verdict.repair, "reason", std::string("the node does not say why"));
+  } else if (!get_or(json, "ok", false)) {
+    verdict.add_problem(State::damaged, "-", 0,
+                        get_or(json, "error", std::string("the node gave no reason")));
   }
   return verdict;
 }
 
 Verdict verdict_of(std::string name, const Result<storage::VerifyReport>& report) {
-  Verdict verdict{std::move(name), {}, 0, 0, 0, {}, Json::array()};
+  Verdict verdict = named(std::move(name));
   if (!report) {
-    verdict.unreachable = report.error().message;
+    verdict.set_unread(report.error());
     return verdict;
   }
   verdict.blocks = report->blocks;
@@ -69,6 +118,7 @@ Verdict verdict_of(std::string name, const Result<storage::VerifyReport>& report
   verdict.height = report->height.value();
   verdict.head = report->hash.hex();
   for (const auto& problem : report->problems) {
+    verdict.state = State::damaged;
     verdict.problems.push_back({{"file", problem.file},
                                 {"offset", problem.offset},
                                 {"height", problem.height.value()},
@@ -77,84 +127,149 @@ Verdict verdict_of(std::string name, const Result<storage::VerifyReport>& report
   return verdict;
 }
 
-// Each chain may be whole and yet not be the same: the block at the greatest height that all have
-// is compared. Adds a problem to every node that differs from the first.
-void compare_nodes(client::Client& db, const std::vector<std::size_t>& endpoints,
-                   std::vector<Verdict>& verdicts) {
-  std::uint64_t common = std::numeric_limits<std::uint64_t>::max();
-  for (const Verdict& verdict : verdicts) {
-    if (verdict.intact()) common = std::min(common, verdict.height);
-  }
-  if (common == 0 || common == std::numeric_limits<std::uint64_t>::max()) return;
-  std::optional<std::pair<std::string, Digest>> first;
-  for (std::size_t i = 0; i < endpoints.size(); ++i) {
-    if (!verdicts[i].intact()) continue;
-    client::CallOptions call;
-    call.endpoint = endpoints[i];
-    Digest hash;
-    const auto read = read_blocks(db, call, Height(common), Height(common),
-                                  [&](const ledger::Block& block) -> Result<void> {
-                                    hash = block.hash;
-                                    return {};
-                                  });
-    if (!read) {
-      verdicts[i].unreachable = read.error().message;
-    } else if (!first) {
-      first = {verdicts[i].name, hash};
-    } else if (first->second != hash) {
-      add_problem(verdicts[i], "-", common,
-                  "block " + std::to_string(common) + " has the hash " + hash.hex() + ", but on " +
-                      first->first + " " + first->second.hex());
-    }
+// --- Comparison ---------------------------------------------------------------------------------
+
+// The hash of block `height` of verdict number `i`.
+using HashOf = std::function<Result<std::string>(std::size_t i, Height height)>;
+
+std::string names_of(const std::vector<std::size_t>& indices,
+                     const std::vector<Verdict>& verdicts) {
+  std::string names;
+  for (const std::size_t i : indices) names += (names.empty() ? "" : ", ") + verdicts[i].name;
+  return names;
+}
+
+void add_divergence(std::vector<Verdict>& verdicts, const History& history, const History& other) {
+  const std::string at = std::to_string(history.parts_at.value());
+  for (const std::size_t i : history.names) {
+    if (std::count(history.shared.begin(), history.shared.end(), i) > 0) continue;
+    verdicts[i].add_problem(State::diverged, "-", history.parts_at.value(),
+                            "block " + at + " has the hash " + history.hash + ", but on " +
+                                names_of(other.names, verdicts) + " " + history.other_hash +
+                                "; from there on it is another history");
   }
 }
 
-ExitCode show_verdicts(const CommonOptions& options, const std::vector<Verdict>& verdicts) {
-  const bool damage = std::any_of(verdicts.begin(), verdicts.end(),
-                                  [](const Verdict& each) { return !each.problems.empty(); });
-  const bool missing = std::any_of(verdicts.begin(), verdicts.end(),
-                                   [](const Verdict& each) { return !each.unreachable.empty(); });
-  if (options.json()) {
-    Json chains = Json::array();
-    for (const Verdict& each : verdicts) {
-      Json json{{"name", each.name}, {"ok", each.intact()}};
-      if (!each.unreachable.empty()) json["error"] = each.unreachable;
-      json["blocks"] = each.blocks;
-      json["bytes"] = each.bytes;
-      json["height"] = each.height;
-      json["head"] = each.head;
-      json["problems"] = each.problems;
-      chains.push_back(std::move(json));
+// Each chain may be whole and yet not be the same. Where several histories are told, a majority
+// of all that were asked says which is the right one; without a majority none is.
+std::vector<History> compare(std::vector<Verdict>& verdicts, const HashOf& hash_of) {
+  std::vector<ComparedChain> chains;
+  for (std::size_t i = 0; i < verdicts.size(); ++i) {
+    if (!verdicts[i].is_comparable() || verdicts[i].head.empty()) continue;
+    chains.push_back({i, Height(verdicts[i].height), verdicts[i].head,
+                      [&hash_of, i](Height height) { return hash_of(i, height); }});
+  }
+  Comparison comparison = compare_chains(std::move(chains));
+  for (const auto& [i, error] : comparison.unread) verdicts[i].set_unread(error);
+  const auto& histories = comparison.histories;
+  if (histories.size() < 2) return histories;
+  const History& first = histories.front();
+  if (2 * (first.names.size() - first.shared.size()) <= verdicts.size()) {
+    add_divergence(verdicts, first, histories[1]);
+  }
+  for (std::size_t k = 1; k < histories.size(); ++k) {
+    add_divergence(verdicts, histories[k], first);
+  }
+  return histories;
+}
+
+// --- What is shown ------------------------------------------------------------------------------
+
+Json verdict_json(const Verdict& verdict) {
+  Json json{{"name", verdict.name},
+            {"ok", verdict.state == State::intact},
+            {"verdict", word_of(verdict.state)}};
+  if (!verdict.reason.empty()) json["error"] = verdict.reason;
+  if (!verdict.repair.is_null()) json["repair"] = verdict.repair;
+  json["blocks"] = verdict.blocks;
+  json["bytes"] = verdict.bytes;
+  json["height"] = verdict.height;
+  json["head"] = verdict.head;
+  json["problems"] = verdict.problems;
+  return json;
+}
+
+Json history_json(const History& history, const std::vector<Verdict>& verdicts) {
+  Json json{{"chains", Json::array()}};
+  for (const std::size_t i : history.names) json["chains"].push_back(verdicts[i].name);
+  json["height"] = verdicts[history.names.front()].height;
+  json["head"] = verdicts[history.names.front()].head;
+  json["parts_at"] = history.parts_at.value();
+  return json;
+}
+
+// "restored 57 of 900 blocks, from 12 on".
+std::string repair_text(const Json& repair) {
+  const auto from = get_or(repair, "from", std::uint64_t{0});
+  const auto through = get_or(repair, "through", std::uint64_t{0});
+  if (from == 0) return {};
+  return "blocks were missing from height " + std::to_string(from) +
+         (through == 0 ? std::string(" on") : " to " + std::to_string(through)) +
+         ", restored up to " + std::to_string(get_or(repair, "restored", std::uint64_t{0})) + "; ";
+}
+
+void print_verdicts(const std::vector<Verdict>& verdicts, const std::vector<History>& histories) {
+  Table table({{"CHAIN"},
+               {"VERDICT"},
+               {"HEIGHT", Table::Align::right},
+               {"HEAD"},
+               {"BLOCKS", Table::Align::right},
+               {"BYTES", Table::Align::right}});
+  for (const Verdict& each : verdicts) {
+    std::string word(word_of(each.state));
+    if (each.state == State::damaged) word = "DAMAGED";
+    if (each.state == State::diverged) word = "DIVERGED";
+    table.add({each.name, word, std::to_string(each.height), each.head.substr(0, kHashDigitsShown),
+               grouped(each.blocks), size_text(each.bytes)});
+  }
+  std::cout << table.text();
+  for (const Verdict& each : verdicts) {
+    if (each.state == State::unread) std::cerr << each.name << ": " << each.reason << "\n";
+    if (each.state == State::repairing) {
+      std::cout << each.name << ": repairing: " << repair_text(each.repair) << each.reason << "\n";
     }
-    std::cout << dump(Json{{"ok", !damage && !missing}, {"chains", std::move(chains)}}) << "\n";
-  } else {
-    Table table({{"CHAIN"},
-                 {"VERDICT"},
-                 {"HEIGHT", Table::Align::right},
-                 {"HEAD"},
-                 {"BLOCKS", Table::Align::right},
-                 {"BYTES", Table::Align::right}});
-    for (const Verdict& each : verdicts) {
-      table.add({each.name,
-                 each.intact()               ? "intact"
-                 : !each.unreachable.empty() ? "not read"
-                                             : "NOT INTACT",
-                 std::to_string(each.height), each.head.substr(0, kHashDigitsShown),
-                 grouped(each.blocks), size_text(each.bytes)});
-    }
-    std::cout << table.text();
-    for (const Verdict& each : verdicts) {
-      if (!each.unreachable.empty()) std::cerr << each.name << ": " << each.unreachable << "\n";
-      for (const Json& problem : each.problems) {
-        std::cout << each.name << ": " << get_or(problem, "file", std::string("?")) << ", offset "
-                  << get_or(problem, "offset", std::uint64_t{0}) << ", height "
-                  << get_or(problem, "height", std::uint64_t{0}) << ": "
-                  << get_or(problem, "text", std::string("?")) << "\n";
-      }
+    for (const Json& problem : each.problems) {
+      std::cout << each.name << ": " << get_or(problem, "file", std::string("?")) << ", offset "
+                << get_or(problem, "offset", std::uint64_t{0}) << ", height "
+                << get_or(problem, "height", std::uint64_t{0}) << ": "
+                << get_or(problem, "text", std::string("?")) << "\n";
     }
   }
-  if (damage) return ExitCode::not_intact;
-  return missing ? ExitCode::other : ExitCode::ok;
+  if (histories.size() < 2) return;
+  std::cout << "there are " << histories.size() << " histories:\n";
+  for (std::size_t k = 0; k < histories.size(); ++k) {
+    const Verdict& longest = verdicts[histories[k].names.front()];
+    std::cout << "  " << names_of(histories[k].names, verdicts)
+              << (histories[k].names.size() > 1 ? " agree" : " stands alone") << "; height "
+              << longest.height << ", head " << longest.head.substr(0, kHashDigitsShown);
+    if (k > 0) {
+      std::cout << "; parts from the first at block " << histories[k].parts_at.value();
+    }
+    std::cout << "\n";
+  }
+}
+
+ExitCode show_verdicts(const CommonOptions& options, const std::vector<Verdict>& verdicts,
+                       const std::vector<History>& histories) {
+  const auto any = [&](State state) {
+    return std::any_of(verdicts.begin(), verdicts.end(),
+                       [state](const Verdict& each) { return each.state == state; });
+  };
+  const bool ok = std::all_of(verdicts.begin(), verdicts.end(),
+                              [](const Verdict& each) { return each.state == State::intact; });
+  if (options.json()) {
+    Json json{{"ok", ok}, {"chains", Json::array()}, {"histories", Json::array()}};
+    for (const Verdict& each : verdicts) json["chains"].push_back(verdict_json(each));
+    for (const History& each : histories) {
+      json["histories"].push_back(history_json(each, verdicts));
+    }
+    std::cout << dump(json) << "\n";
+  } else {
+    print_verdicts(verdicts, histories);
+  }
+  if (any(State::damaged) || any(State::diverged)) return ExitCode::not_intact;
+  if (any(State::unread)) return ExitCode::other;
+  return any(State::repairing) ? ExitCode::no_quorum : ExitCode::ok;
 }
 
 // The data directories of nodes at `root`: itself, or those in it.
@@ -171,30 +286,6 @@ std::vector<std::filesystem::path> data_directories(const std::filesystem::path&
   return found;
 }
 
-// Each chain may be whole and yet not be the same. Every directory is compared with the first
-// intact one, block by block, so that the place where they part is named.
-void compare_histories(const std::vector<Result<storage::VerifyReport>>& reports,
-                       std::vector<Verdict>& verdicts) {
-  std::optional<std::size_t> first;
-  for (std::size_t i = 0; i < reports.size(); ++i) {
-    if (!verdicts[i].intact()) continue;
-    if (!first) {
-      first = i;
-      continue;
-    }
-    const auto& ours = reports[i]->hashes;
-    const auto& theirs = reports[*first]->hashes;
-    const auto common = std::min(ours.size(), theirs.size());
-    const auto parting = std::mismatch(
-        ours.begin(), ours.begin() + static_cast<std::ptrdiff_t>(common), theirs.begin());
-    const auto at = static_cast<std::uint64_t>(parting.first - ours.begin());
-    if (at == common) continue;
-    add_problem(verdicts[i], "-", at + 1,
-                "block " + std::to_string(at + 1) + " has the hash " + parting.first->hex() +
-                    ", but in " + verdicts[*first].name + " " + parting.second->hex());
-  }
-}
-
 ExitCode verify_directories(const CommonOptions& options, const std::string& root) {
   storage::PosixDisk disk;
   std::vector<Verdict> verdicts;
@@ -203,25 +294,40 @@ ExitCode verify_directories(const CommonOptions& options, const std::string& roo
     reports.push_back(storage::verify_directory(disk, directory.string(), {}));
     verdicts.push_back(verdict_of(directory.string(), reports.back()));
   }
-  compare_histories(reports, verdicts);
-  return show_verdicts(options, verdicts);
+  const auto histories = compare(verdicts, [&](std::size_t i, Height height) {
+    return Result<std::string>(reports[i]->hashes[height.value() - 1].hex());
+  });
+  return show_verdicts(options, verdicts, histories);
 }
 
 ExitCode verify_file(const CommonOptions& options, const std::string& file) {
   std::ifstream in(file, std::ios::binary);
   if (!in) return report(options, {ErrorCode::io, "cannot open " + file});
   const auto summary = verify_history(in);
-  Verdict verdict{file, {}, 0, 0, 0, {}, Json::array()};
+  Verdict verdict = named(file);
   if (summary) {
     verdict.blocks = verdict.height = summary->height.value();
     verdict.bytes = summary->bytes;
     verdict.head = summary->hash.hex();
   } else if (summary.error().code == ErrorCode::io) {
-    verdict.unreachable = summary.error().message;
+    verdict.set_unread(summary.error());
   } else {
-    add_problem(verdict, file, 0, summary.error().message);
+    verdict.add_problem(State::damaged, file, 0, summary.error().message);
   }
-  return show_verdicts(options, {verdict});
+  return show_verdicts(options, {verdict}, {});
+}
+
+Result<std::string> hash_on_node(client::Client& db, std::size_t endpoint, Height height) {
+  client::CallOptions call;
+  call.endpoint = endpoint;
+  std::string hash;
+  const auto read =
+      read_blocks(db, call, height, height, [&](const ledger::Block& block) -> Result<void> {
+        hash = block.hash.hex();
+        return {};
+      });
+  if (!read) return read.error();
+  return hash;
 }
 
 }  // namespace
@@ -240,8 +346,10 @@ ExitCode chain_verify(const CommonOptions& options, const ChainArguments& argume
   for (std::size_t i = 0; i < about->size(); ++i) {
     verdicts.push_back(verdict_of(target->name_of((*about)[i]), answers[i]));
   }
-  compare_nodes(**db, *about, verdicts);
-  return show_verdicts(options, verdicts);
+  const auto histories = compare(verdicts, [&](std::size_t i, Height height) {
+    return hash_on_node(**db, (*about)[i], height);
+  });
+  return show_verdicts(options, verdicts, histories);
 }
 
 }  // namespace paxledger::cli

@@ -18,7 +18,7 @@ enum class ExitCode : int {
   no_quorum = 4,   // not served now, without effect: no quorum, overloaded, stopping, repairing
   unknown = 5,     // the deadline passed; a write may or may not have happened, a read read nothing
   refused = 6,     // bad request, too large, unauthorized, session expired; without effect
-  not_intact = 7,  // verification found something
+  not_intact = 7,  // verification found damage, or another history
   other = 8,       // a node could not be started or gave no answer, a file not be read or written
 };
 

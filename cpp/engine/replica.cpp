@@ -256,6 +256,7 @@ Status Replica::Impl::status(Instant now) const {
   status.abstaining = is_abstaining();
   status.repairing = is_repairing() || is_disputed(now) || halted_;
   status.repair_reason = repair_reason(now);
+  status.repair_through = repair_through();
   status.hears_quorum = election_.hears_quorum(now, !is_abstaining());
   status.revision = applied_.store().revision();
   status.keys = applied_.store().key_count();

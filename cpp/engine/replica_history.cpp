@@ -156,8 +156,13 @@ std::string Replica::Impl::repair_reason(Instant now) const {
     return reason;
   }
   reason += is_abstaining() ? "does not vote or serve reads" : "serves no reads";
-  const Height through = std::max(height_of(abstain_through_), repair_through_);
-  return reason + " until it has the blocks up to height " + std::to_string(through.value());
+  return reason + " until it has the blocks up to height " +
+         std::to_string(repair_through().value());
+}
+
+Height Replica::Impl::repair_through() const {
+  if (!is_repairing() || rejoining()) return {};
+  return std::max(height_of(abstain_through_), repair_through_);
 }
 
 void Replica::Impl::watch_repair() {

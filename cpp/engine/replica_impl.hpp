@@ -120,6 +120,7 @@ class Replica::Impl {
   // can tell then which is the right one, so nobody serves reads.
   [[nodiscard]] bool is_disputed(Instant now) const;
   [[nodiscard]] std::string repair_reason(Instant now) const;
+  [[nodiscard]] Height repair_through() const;
 
   // --- requests (replica_requests.cpp) ---
   void admit(Origin origin, SharedBytes command, Instant expires, std::uint8_t hops);

@@ -36,6 +36,8 @@ struct Status {
   bool abstaining = false;  // does not vote until it knows what it may vote on
   bool repairing = false;   // history is being restored from peers; serves no reads
   std::string repair_reason;
+  // Where the repair will be done; 0 if this node does not repair, or does not know it yet.
+  Height repair_through;
   bool hears_quorum = false;
   Revision revision;
   std::uint64_t keys = 0;

@@ -135,4 +135,32 @@ std::string faults_json(const std::map<NodeId, net::LinkFault>& faults) {
   return Json{{"faults", std::move(list)}}.dump();
 }
 
+std::string verify_json(const storage::VerifyReport& report, const RepairProgress& repair) {
+  Json json;
+  json["ok"] = report.intact() && !repair.under_way;
+  json["state"] = !report.intact() ? "damaged" : repair.under_way ? "repairing" : "intact";
+  json["files"] = report.files;
+  json["blocks"] = report.blocks;
+  json["bytes"] = report.bytes;
+  json["height"] = report.height.value();
+  json["head"] = report.hash.hex();
+  json["problems"] = Json::array();
+  for (const storage::Problem& problem : report.problems) {
+    json["problems"].push_back({{"file", problem.file},
+                                {"offset", problem.offset},
+                                {"height", problem.height.value()},
+                                {"text", problem.text}});
+  }
+  json["notes"] = report.notes;
+  json["repairing"] = repair.under_way || repair.begins;
+  json["repair"] = nullptr;
+  if (repair.under_way) {
+    json["repair"] = {{"from", repair.from.value()},
+                      {"restored", repair.restored.value()},
+                      {"through", repair.through.value()},
+                      {"reason", repair.reason}};
+  }
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 }  // namespace paxledger::node

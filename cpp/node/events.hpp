@@ -26,6 +26,7 @@ struct BlocksRead {
 // Every block on disk was read and checked, for the client request `request`.
 struct ChainVerified {
   RequestKey request;
+  bool while_repairing = false;  // blocks were missing when it was asked for
   Result<storage::VerifyReport> report;
 };
 

@@ -168,9 +168,9 @@ void Keeper::read_for_client(RequestKey request, Height first, std::size_t bytes
   });
 }
 
-void Keeper::verify(RequestKey request) {
-  blocks_->verify([this, request](Result<storage::VerifyReport> report) {
-    const bool taken = events_.push(ChainVerified{request, std::move(report)});
+void Keeper::verify(RequestKey request, bool while_repairing) {
+  blocks_->verify([this, request, while_repairing](Result<storage::VerifyReport> report) {
+    const bool taken = events_.push(ChainVerified{request, while_repairing, std::move(report)});
     invariant(taken, "the event loop bounds the verifications that it asks for");
   });
 }

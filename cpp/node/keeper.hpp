@@ -78,7 +78,8 @@ class Keeper {
   // Each answers by a BlocksRead or ChainVerified event.
   void read_for_peer(const engine::LoadBlocks& wanted);
   void read_for_client(RequestKey request, Height first, std::size_t bytes_max);
-  void verify(RequestKey request);
+  // `while_repairing` comes back in the event.
+  void verify(RequestKey request, bool while_repairing);
 
   // Moves the blocks from `first` on out of the way, durably, and waits for it.
   void set_aside_from(Height first);

@@ -150,6 +150,7 @@ void Node::adopt(Keeper::Opened opened) {
   keeper_ = std::move(opened.keeper);
   held_ = HeldMessages();
   reported_ = Ticket();
+  repair_from_ = opened.recovered.applied.height().next();
   replica_.emplace(paxos::Membership(configuration_.node_ids()),
                    configuration_.engine_settings(self_), std::move(opened.recovered),
                    random_seed(), monotonic_now());

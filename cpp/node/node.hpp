@@ -132,6 +132,7 @@ class Node {
   std::unique_ptr<Keeper> keeper_;
   std::optional<engine::Replica> replica_;
   std::string damage_;  // found on disk and not yet repaired
+  Height repair_from_;  // the first block that was missing when replica_ began
   Ticket reported_;     // as durable, to the replica
   HeldMessages held_;
 

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <future>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 
@@ -29,27 +28,6 @@ constexpr std::uint32_t kChainBytesDefault = 1u << 20;
 engine::ReadConsistency consistency_of(wire::Consistency consistency) {
   return consistency == wire::Consistency::local ? engine::ReadConsistency::local
                                                  : engine::ReadConsistency::linearizable;
-}
-
-std::string verify_json(const storage::VerifyReport& report, bool repairs) {
-  using Json = nlohmann::ordered_json;
-  Json json;
-  json["ok"] = report.intact();
-  json["files"] = report.files;
-  json["blocks"] = report.blocks;
-  json["bytes"] = report.bytes;
-  json["height"] = report.height.value();
-  json["head"] = report.hash.hex();
-  json["problems"] = Json::array();
-  for (const storage::Problem& problem : report.problems) {
-    json["problems"].push_back({{"file", problem.file},
-                                {"offset", problem.offset},
-                                {"height", problem.height.value()},
-                                {"text", problem.text}});
-  }
-  json["notes"] = report.notes;
-  json["repairing"] = repairs;
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 void add_drops(std::map<std::string, std::uint64_t>& reasons, const std::string& where,
@@ -103,6 +81,13 @@ void Node::take(BlocksRead& event, engine::Output& out) {
 }
 
 void Node::take(ChainVerified& event) {
+  const engine::Status status = replica_->status(now_);
+  const bool intact = event.report.ok() && event.report->intact();
+  if (intact && event.while_repairing && !status.repairing) {
+    // The repair ended meanwhile, and what was read is not all that there is now.
+    keeper_->verify(event.request, false);
+    return;
+  }
   --verifications_under_way_;
   const auto origin = desk_.settle(event.request);
   if (!event.report.ok()) {
@@ -114,9 +99,19 @@ void Node::take(ChainVerified& event) {
     spdlog::error("cannot verify: {}", event.report.error().message);
     return;
   }
-  const bool repairs = !event.report->intact() && !peers_->peers().empty();
-  if (origin) answer_json(origin->connection, origin->id, verify_json(*event.report, repairs));
-  if (!event.report->intact()) {
+  if (origin) {
+    RepairProgress repair;
+    repair.under_way = status.repairing;
+    repair.begins = !intact && !peers_->peers().empty();
+    repair.restored = status.head.height;
+    repair.reason = status.repair_reason;
+    if (status.abstaining || status.repair_through > Height(0)) {
+      repair.from = repair_from_;
+      repair.through = status.repair_through;
+    }
+    answer_json(origin->connection, origin->id, verify_json(*event.report, repair));
+  }
+  if (!intact) {
     const storage::Problem& first = event.report->problems.front();
     // Reading the directory again finds the same, and sets aside what is damaged.
     repair_wanted_ = {std::nullopt, "verification found " +
@@ -295,7 +290,7 @@ void Node::order_verify(net::ConnectionId connection, const wire::AdminRequest& 
   }
   if (const auto key = admit(connection, request.id, Kind::admin)) {
     ++verifications_under_way_;
-    keeper_->verify(*key);
+    keeper_->verify(*key, replica_->status(now_).repairing);
   }
 }
 

@@ -48,7 +48,8 @@ struct ChainRequest {
   std::uint32_t budget_ms = 0;
 };
 // Questions to, and orders for, the asked node itself. `argument` and the answer are JSON texts.
-// Actions: "status", "queue", "verify" (reads the node's whole chain from its disk),
+// Actions: "status", "queue", "verify" (reads the node's whole chain from its disk, and says
+// whether blocks are still missing),
 // "fault" (only with fault_injection), "faults" (lists them).
 struct AdminRequest {
   std::uint64_t id = 0;

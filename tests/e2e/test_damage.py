@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from cluster import Cluster, Node, wait_log
 from cluster_fixtures import MakeCluster
 from load import Load, Promise, check_kept
 from plain_client import LOCAL, NO_QUORUM, OK, REPAIRING, TIMEOUT
-from waiting import wait_until
+from waiting import scaled, wait_until
 
 REFUSED = 65
 
@@ -274,6 +275,78 @@ def test_a_consistently_forged_chain_is_noticed_and_never_read(cluster: Cluster)
     assert any(b"555-6666" in file.read_bytes() for file in set_aside(node))
 
 
+def test_a_node_in_the_middle_of_its_repair_is_never_called_intact(cluster: Cluster) -> None:
+    fill(cluster, writes=100, large=8)
+    node = cluster.others(cluster.leader())[0]
+    whole = node.status()["height"]
+    assert node.stop() == 0
+    target = frames(node.directory)[5]
+    flip(target.file, target.end - 1)
+    # Slow links make the repair long enough to look at.
+    for other in cluster.others(node):
+        assert cluster.fault(other, peer=node.id, delay_ms=300).ok
+    node.start()
+    node.wait_status("it repairs", lambda status: bool(status["repairing"]))
+
+    seen = []
+
+    def repaired() -> bool:
+        run = cluster.command("chain", "verify", "-o", "json")
+        found = json.loads(run.stdout)
+        chains = {chain["name"]: chain for chain in found["chains"]}
+        assert all(chains[f"node {other.id}"]["ok"] for other in cluster.others(node)), found
+        chain = chains[f"node {node.id}"]
+        seen.append(chain["verdict"])
+        if chain["verdict"] == "intact":
+            assert chain["height"] >= whole, f"a part of a chain passes for the whole: {chain}"
+            assert run.returncode == 0 and found["ok"], run
+            return True
+        assert chain["verdict"] == "repairing", chain
+        assert run.returncode == 4 and not found["ok"] and not chain["ok"], run
+        assert chain["repair"]["from"] == target.height, chain
+        assert chain["repair"]["through"] >= whole, chain
+        assert chain["height"] <= chain["repair"]["restored"], chain
+        assert str(target.file) in chain["error"], chain
+        assert len(found["histories"]) == 1, "what it has is a beginning of what the others have"
+        return False
+
+    # Not wait_until, which would take a false verdict for "not yet".
+    deadline = time.monotonic() + scaled(60)
+    while not repaired():
+        assert time.monotonic() < deadline, "the node repairs itself"
+    assert seen.count("repairing") > 1, f"the repair was seen: {seen}"
+    text = cluster.command("chain", "verify")
+    assert text.returncode == 0 and "repairing" not in text.stdout, text
+
+
+def test_a_lagging_node_does_not_hide_that_two_others_diverge(cluster: Cluster) -> None:
+    honest = cluster.leader()
+    forged, lagging = cluster.others(honest)
+    fill(cluster, writes=50, large=0)
+    cluster.isolate(lagging)
+    assert cluster.client(honest).put(b"alice", b"555-0100").ok
+    cluster.wait_same_heads([honest, forged])
+    assert forged.stop() == 0
+    # Nobody hears anybody from here on, so that nobody notices or mends anything.
+    assert cluster.fault(honest, peer=forged.id, block=True, block_incoming=True).ok
+    height = forge(forged.directory, forged_command)
+    assert height > lagging.status()["height"] > 0
+    forged.start()
+    forged.wait_status("it runs", lambda status: status["height"] >= height)
+
+    found = cluster.json("chain", "verify", code=7)
+    chains = {chain["name"]: chain for chain in found["chains"]}
+    names = [f"node {node.id}" for node in (honest, forged, lagging)]
+    verdicts = [chains[name]["verdict"] for name in names]
+    assert verdicts == ["diverged", "diverged", "intact"], "no majority tells which one is right"
+    assert chains[names[1]]["problems"][0]["height"] == height
+    groups = {frozenset(history["chains"]) for history in found["histories"]}
+    assert groups == {frozenset({names[0], names[2]}), frozenset({names[1], names[2]})}
+    text = cluster.command("chain", "verify")
+    assert text.returncode == 7
+    assert "there are 2 histories" in text.stdout and f"at block {height}" in text.stdout, text
+
+
 def test_directories_with_different_histories_are_told_apart_without_a_node(
     cluster: Cluster,
 ) -> None:
@@ -286,6 +359,13 @@ def test_directories_with_different_histories_are_told_apart_without_a_node(
     run = cluster.command("chain", "verify", "--data-dir", cluster.data_dir)
     assert run.returncode == 7, f"two histories pass for one: {run.stdout}{run.stderr}"
     assert f"block {height} has the hash" in run.stdout + run.stderr, run.stdout
+
+    # A majority agrees, so it is known who has the other history.
+    found = cluster.json("chain", "verify", "--data-dir", cluster.data_dir, code=7)
+    verdicts = [chain["verdict"] for chain in found["chains"]]
+    assert verdicts == ["intact", "diverged", "intact"], found
+    assert [len(history["chains"]) for history in found["histories"]] == [2, 1]
+    assert found["histories"][1]["parts_at"] == height
 
 
 def test_two_of_three_with_different_histories_serve_no_reads(cluster: Cluster) -> None:

@@ -163,6 +163,7 @@ TEST_F(ReplicaTest, ServesNoReadsWhileItRepairs) {
   damaged.damage = "blocks.000001: octet 17";
   damaged.repair_through = Height(4);
   start(std::move(damaged));
+  EXPECT_EQ(replica_->status(now_).repair_through, Height(4)) << "it says how far it has to go";
   const auto out = step(ReadsRequested{{{RequestKey(4), ReadConsistency::local,
                                          Lookup{SharedBytes("k")}, now_ + milliseconds(300)}}});
   ASSERT_EQ(out.replies.size(), 1u);

@@ -70,5 +70,55 @@ TEST(FaultList, IsMadeOfOrdersThatWouldMakeTheSameFaults) {
   }
 }
 
+storage::VerifyReport intact_report() {
+  storage::VerifyReport report;
+  report.files = 2;
+  report.blocks = 57;
+  report.height = Height(57);
+  return report;
+}
+
+TEST(VerifyAnswer, OfACompleteAndIntactChainIsOk) {
+  const auto answer = json::parse(verify_json(intact_report(), {}));
+  EXPECT_EQ(answer["ok"], true);
+  EXPECT_EQ(answer["state"], "intact");
+  EXPECT_EQ(answer["height"], 57);
+  EXPECT_EQ(answer["repairing"], false);
+  EXPECT_TRUE(answer["repair"].is_null());
+}
+
+TEST(VerifyAnswer, IsNotOkWhileBlocksAreMissingHoweverWholeTheOthersAre) {
+  RepairProgress repair;
+  repair.under_way = true;
+  repair.from = Height(12);
+  repair.restored = Height(60);
+  repair.through = Height(900);
+  repair.reason = "serves no reads";
+  const auto answer = json::parse(verify_json(intact_report(), repair));
+  EXPECT_EQ(answer["ok"], false);
+  EXPECT_EQ(answer["state"], "repairing");
+  EXPECT_EQ(answer["height"], 57);
+  EXPECT_EQ(answer["repairing"], true);
+  EXPECT_EQ(answer["repair"]["from"], 12);
+  EXPECT_EQ(answer["repair"]["restored"], 60);
+  EXPECT_EQ(answer["repair"]["through"], 900);
+  EXPECT_EQ(answer["repair"]["reason"], "serves no reads");
+}
+
+TEST(VerifyAnswer, OfDamageNamesItAndSaysWhetherTheRepairBegins) {
+  auto report = intact_report();
+  report.problems.push_back({"blocks/1", 60, Height(3), "flipped"});
+  RepairProgress repair;
+  for (const bool begins : {false, true}) {
+    repair.begins = begins;
+    const auto answer = json::parse(verify_json(report, repair));
+    EXPECT_EQ(answer["ok"], false);
+    EXPECT_EQ(answer["state"], "damaged");
+    EXPECT_EQ(answer["problems"][0]["height"], 3);
+    EXPECT_EQ(answer["repairing"], begins);
+    EXPECT_TRUE(answer["repair"].is_null());
+  }
+}
+
 }  // namespace
 }  // namespace paxledger::node

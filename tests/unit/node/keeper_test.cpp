@@ -160,7 +160,7 @@ TEST_F(KeeperTest, ReadsBlocksForPeersAndClients) {
 TEST_F(KeeperTest, VerifiesWhatIsOnDisk) {
   const auto opened = must_open(OpenMode::initialise);
   opened.keeper->append(next_blocks(3));
-  opened.keeper->verify(RequestKey(4));
+  opened.keeper->verify(RequestKey(4), false);
   auto verified = wait_event<ChainVerified>();
   EXPECT_EQ(verified.request, RequestKey(4));
   ASSERT_TRUE(verified.report.ok());
