@@ -205,6 +205,8 @@ class CommandLine {
              {0.1, 1e6});
     add_time(*app, "--duration", bench_.duration, "Measured time");
     add_time(*app, "--warm-up", bench_.warm_up, "Time before that", "0ms");
+    add_time(*app, "--grace", bench_.grace, "How long to wait for requests under way at the end",
+             "0ms");
     app->add_option("--value-bytes,--value-size", bench_.value_size, "Size of a value")
         ->capture_default_str();
     add_whole(*app, "--keys", bench_.keys, "Number of keys", {1, 100'000'000});

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
+#include <map>
 #include <utility>
 
 #include "cli/load.hpp"
@@ -28,6 +29,8 @@ Result<LoadPlan> plan_of(const BenchArguments& arguments) {
   if (!duration) return Error{ErrorCode::configuration, "--duration: " + duration.error().message};
   const auto warm_up = node::parse_duration(arguments.warm_up);
   if (!warm_up) return Error{ErrorCode::configuration, "--warm-up: " + warm_up.error().message};
+  const auto grace = node::parse_duration(arguments.grace);
+  if (!grace) return Error{ErrorCode::configuration, "--grace: " + grace.error().message};
   const auto size = node::parse_size(arguments.value_size);
   if (!size) return Error{ErrorCode::configuration, "--value-bytes: " + size.error().message};
   if (*size > kv::kValueBytesMax) {
@@ -35,6 +38,7 @@ Result<LoadPlan> plan_of(const BenchArguments& arguments) {
   }
   plan.duration = *duration;
   plan.warm_up = *warm_up;
+  plan.grace = *grace;
   plan.value_bytes = static_cast<std::size_t>(*size);
   plan.seed = Seed{1};
   return plan;
@@ -62,8 +66,15 @@ double milliseconds(Duration duration) {
   return std::chrono::duration<double, std::milli>(duration).count();
 }
 
+Json errors_json(const LoadCounts& counts) {
+  Json json = Json::object();
+  for (const auto& [code, count] : counts.errors) json[std::string(to_string(code))] = count;
+  return json;
+}
+
 Json result_json(const BenchArguments& arguments, const LoadPlan& plan, const LoadResult& result) {
   Json json;
+  json["ok"] = result.all_completed();
   json["workload"] = arguments.workload;
   json["loop"] = plan.rate > 0 ? "open" : "closed";
   if (plan.rate > 0) {
@@ -76,7 +87,12 @@ Json result_json(const BenchArguments& arguments, const LoadPlan& plan, const Lo
   json["value_bytes"] = plan.value_bytes;
   json["keys"] = plan.keys;
   json["seconds"] = std::chrono::duration<double>(result.measured).count();
-  json["succeeded"] = result.succeeded;
+  json["begun"] = result.counts.begun;
+  json["completed"] = result.counts.completed;
+  json["completed_late"] = result.completed_late;
+  json["failed"] = result.counts.failed();
+  json["unfinished"] = result.counts.unfinished;
+  json["oldest_unfinished_ms"] = milliseconds(result.counts.oldest);
   json["per_second"] = result.per_second();
   json["latency_ms"] = {{"mean", milliseconds(result.latency.mean())},
                         {"p50", milliseconds(result.latency.percentile(0.5))},
@@ -84,8 +100,10 @@ Json result_json(const BenchArguments& arguments, const LoadPlan& plan, const Lo
                         {"p99", milliseconds(result.latency.percentile(0.99))},
                         {"p99.9", milliseconds(result.latency.percentile(0.999))},
                         {"max", milliseconds(result.latency.max())}};
-  json["errors"] = Json::object();
-  for (const auto& [word, count] : result.errors) json["errors"][word] = count;
+  json["errors"] = errors_json(result.counts);
+  json["warm_up"] = {{"completed", result.warm_up.completed},
+                     {"failed", result.warm_up.failed()},
+                     {"errors", errors_json(result.warm_up)}};
   return json;
 }
 
@@ -108,8 +126,6 @@ void print_result(const BenchArguments& arguments, const LoadPlan& plan, const L
                {"P99.9", Align::right},
                {"MAX", Align::right},
                {"ERRORS", Align::right}});
-  std::uint64_t errors = 0;
-  for (const auto& [word, count] : result.errors) errors += count;
   const std::string loop = plan.rate > 0
                                ? "open, " + grouped(static_cast<std::uint64_t>(plan.rate)) + "/s"
                                : "closed, " + std::to_string(plan.outstanding) + " outstanding";
@@ -119,16 +135,52 @@ void print_result(const BenchArguments& arguments, const LoadPlan& plan, const L
              fixed(milliseconds(latency.percentile(0.9))),
              fixed(milliseconds(latency.percentile(0.99))),
              fixed(milliseconds(latency.percentile(0.999))), fixed(milliseconds(latency.max())),
-             grouped(errors)});
+             grouped(result.counts.failed() + result.counts.unfinished)});
   std::cout << table.text();
-  for (const auto& [word, count] : result.errors) {
-    std::cout << "  " << word << ": " << grouped(count) << "\n";
+}
+
+// The sums, for people: what was begun, and what became of it.
+std::string account_of(const LoadCounts& counts, const char* unfinished) {
+  std::string text = "begun " + grouped(counts.begun) + " = completed " +
+                     grouped(counts.completed) + " + failed " + grouped(counts.failed()) + " + " +
+                     unfinished + " " + grouped(counts.unfinished);
+  if (counts.unfinished > 0) text += " (oldest " + fixed(milliseconds(counts.oldest)) + " ms)";
+  return text;
+}
+
+std::string errors_text(const LoadCounts& counts) {
+  std::string text;
+  for (const auto& [code, count] : counts.errors) {
+    text += (text.empty() ? "" : ", ") + std::string(to_string(code)) + " " + grouped(count);
+  }
+  return text;
+}
+
+// Whatever did not end well is said aloud on standard error, where no script that reads the figures
+// loses it.
+void print_failures(const LoadResult& result) {
+  const auto line = [](const std::string& text) { std::cerr << "paxledger: " << text << "\n"; };
+  if (result.warm_up.failed() > 0) {
+    line("FAILED IN THE WARM-UP: " + grouped(result.warm_up.failed()) + " requests (" +
+         errors_text(result.warm_up) + "); they are not part of the figures");
+  }
+  if (result.counts.failed() > 0) {
+    line("FAILED: " + grouped(result.counts.failed()) + " of " + grouped(result.counts.begun) +
+         " requests (" + errors_text(result.counts) + ")");
+  }
+  if (result.counts.unfinished > 0) {
+    line("UNFINISHED: " + grouped(result.counts.unfinished) + " of " +
+         grouped(result.counts.begun) + " requests had no answer when the grace time ended; the " +
+         "oldest waited " + fixed(milliseconds(result.counts.oldest)) + " ms");
   }
 }
 
-void print_progress(double seconds, std::uint64_t count, Duration slowest, std::uint64_t errors) {
-  std::fprintf(stderr, "%6.1f s  %10s /s  slowest %8.2f ms  errors %s\n", seconds,
-               grouped(count).c_str(), milliseconds(slowest), grouped(errors).c_str());
+void print_progress(const LoadProgress& progress) {
+  std::fprintf(stderr, "%6.1f s  %10s done, slowest %8.2f ms  %s%s\n",
+               std::chrono::duration<double>(progress.elapsed).count(),
+               grouped(progress.completed_since).c_str(), milliseconds(progress.slowest_since),
+               progress.warm_up ? "warm-up: " : "",
+               account_of(progress.counts, "under way").c_str());
 }
 
 }  // namespace
@@ -166,8 +218,23 @@ ExitCode bench(const CommonOptions& options, const BenchArguments& arguments) {
     std::cout << dump(result_json(arguments, *plan, result)) << "\n";
   } else {
     print_result(arguments, *plan, result);
+    std::cout << account_of(result.counts, "unfinished") << "\n";
   }
-  return result.succeeded > 0 ? ExitCode::ok : ExitCode::no_quorum;
+  print_failures(result);
+  return exit_code_of(result);
+}
+
+ExitCode exit_code_of(const LoadResult& result) {
+  if (result.all_completed()) {
+    return result.counts.completed > 0 ? ExitCode::ok : ExitCode::no_quorum;
+  }
+  std::map<ErrorCode, std::uint64_t> errors = result.counts.errors;
+  for (const auto& [code, count] : result.warm_up.errors) errors[code] += count;
+  if (result.counts.unfinished > 0 || errors.contains(ErrorCode::timeout)) return ExitCode::unknown;
+  const auto most =
+      std::max_element(errors.begin(), errors.end(),
+                       [](const auto& a, const auto& b) { return a.second < b.second; });
+  return exit_code_of(most->first);
 }
 
 }  // namespace paxledger::cli

@@ -5,7 +5,10 @@
 #include <condition_variable>
 #include <cstdio>
 #include <future>
+#include <memory>
 #include <mutex>
+#include <optional>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -30,66 +33,75 @@ std::string random_value(Prng& prng, std::size_t bytes) {
   return value;
 }
 
-// The state of one run. issue() and finished() may be called from any thread.
-class Run {
+Instant now_instant() {
+  return Instant(Clock::now().time_since_epoch());
+}
+
+// The state of one run. Callbacks of requests that end late hold it too, so it outlives them.
+// begin() and finished() may be called from any thread.
+class Run : public std::enable_shared_from_this<Run> {
  public:
   Run(client::Client& db, const LoadPlan& plan)
-      : db_(db), plan_(plan), prng_(plan.seed), value_(random_value(prng_, plan.value_bytes)) {}
+      : db_(db),
+        plan_(plan),
+        begin_(now_instant()),
+        measured_from_(begin_ + plan.warm_up),
+        end_(measured_from_ + plan.duration),
+        // Just before whole seconds, so that the word at the end of a warm-up is still about it.
+        next_word_(begin_ + milliseconds(990)),
+        prng_(plan.seed),
+        value_(random_value(prng_, plan.value_bytes)),
+        tally_(begin_, measured_from_, end_) {}
 
-  LoadResult go(const LoadProgress& progress) {
-    begin_ = Clock::now();
-    measured_from_ = begin_ + plan_.warm_up;
-    end_ = measured_from_ + plan_.duration;
-    next_word_ = begin_ + std::chrono::seconds(1);
+  LoadResult go(const LoadListener& listener) {
     if (plan_.rate > 0) {
-      open_loop(progress);
+      open_loop(listener);
     } else {
-      for (std::size_t i = 0; i < plan_.outstanding; ++i) begin(Clock::now());
-      while (Clock::now() < end_) {
-        std::this_thread::sleep_until(std::min(end_, next_word_));
-        tell(progress);
-      }
+      for (std::size_t i = 0; i < plan_.outstanding; ++i) begin(std::nullopt);
+      tell_until(end_, listener, [] { return false; });
     }
-    std::unique_lock lock(mutex_);
-    all_ended_.wait(lock, [&] { return under_way_ == 0; });
-    result_.measured = plan_.duration;
-    return std::move(result_);
+    tell_until(end_ + plan_.grace, listener, [this] { return tally_.under_way() == 0; });
+    // From here on a request that ends is one that was told to be unfinished.
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    const Instant now = now_instant();
+    if (listener) listener(tally_.progress(now));
+    return tally_.result(now);
   }
 
  private:
-  void open_loop(const LoadProgress& progress) {
+  void open_loop(const LoadListener& listener) {
     const double interval_ns = 1e9 / plan_.rate;
     for (std::uint64_t number = 0;; ++number) {
-      const auto due = begin_ + std::chrono::nanoseconds(static_cast<std::int64_t>(
-                                    static_cast<double>(number) * interval_ns));
+      const Instant due = begin_ + std::chrono::nanoseconds(static_cast<std::int64_t>(
+                                       static_cast<double>(number) * interval_ns));
       if (due >= end_) return;
       // Sleeping for each request of a high rate would cost more than the request: what falls
       // into the same millisecond begins together, and is measured from its own due time.
-      if (due > Clock::now() + milliseconds(1)) std::this_thread::sleep_until(due);
+      if (due > now_instant() + milliseconds(1)) {
+        tell_until(due, listener, [] { return false; });
+      }
       begin(due);
-      tell(progress);
+      if (now_instant() >= next_word_) tell(listener);
     }
   }
 
-  // One request more.
-  void begin(Clock::time_point due) {
-    {
-      const std::lock_guard lock(mutex_);
-      ++under_way_;
-    }
-    issue(due);
-  }
-
-  void issue(Clock::time_point due) {
+  // One request more. Without a due time it is due now.
+  void begin(std::optional<Instant> due) {
     bool read = false;
     std::string key;
+    LoadTally::Ticket ticket = 0;
     {
       const std::lock_guard lock(mutex_);
+      if (closed_) return;
       read = plan_.workload == Workload::get ||
              (plan_.workload == Workload::mixed && prng_.chance(1, 2));
       key = key_of(prng_.below(plan_.keys));
+      ticket = tally_.begin(due ? *due : now_instant());
     }
-    auto done = [this, due](const client::Outcome& outcome) { finished(due, outcome); };
+    auto done = [run = shared_from_this(), ticket](const client::Outcome& outcome) {
+      run->finished(ticket, outcome);
+    };
     if (read) {
       db_.get(key, client::ReadMode::linearizable, {}, std::move(done));
     } else {
@@ -97,73 +109,62 @@ class Run {
     }
   }
 
-  void finished(Clock::time_point due, const client::Outcome& outcome) {
-    const auto now = Clock::now();
-    const bool open = plan_.rate > 0;
-    // In a closed loop a request that cannot even begin must not call itself again at once.
-    const bool again = !open && now < end_ && outcome.code != ErrorCode::shutting_down;
+  void finished(LoadTally::Ticket ticket, const client::Outcome& outcome) {
     {
       const std::lock_guard lock(mutex_);
-      const bool counts = open ? due >= measured_from_ : now >= measured_from_ && now < end_;
-      const bool success = outcome.ok() || outcome.code == ErrorCode::not_found;
-      if (success) ++since_word_;
-      if (success) slowest_ = std::max<Duration>(slowest_, now - due);
-      if (!success) ++errors_;
-      if (counts && success) {
-        ++result_.succeeded;
-        result_.latency.record(now - due);
-      } else if (counts) {
-        ++result_.errors[std::string(to_string(outcome.code))];
-      }
-      if (!again) {
-        if (--under_way_ == 0) all_ended_.notify_all();
-        return;
-      }
+      if (closed_) return;
+      const Instant now = now_instant();
+      tally_.end(ticket, now, outcome.code);
+      if (now >= end_ && tally_.under_way() == 0) ended_.notify_all();
+      // In a closed loop a request that cannot even begin must not call itself again at once.
+      const bool open = plan_.rate > 0;
+      if (open || now >= end_ || outcome.code == ErrorCode::shutting_down) return;
     }
-    issue(Clock::now());  // takes this one's place
+    begin(std::nullopt);  // takes this one's place
   }
 
-  void tell(const LoadProgress& progress) {
-    const auto now = Clock::now();
-    if (now < next_word_) return;
-    next_word_ += std::chrono::seconds(1);
-    if (!progress) return;
-    std::uint64_t count = 0;
-    std::uint64_t errors = 0;
-    Duration slowest{0};
+  // Waits, with a word each second, until `until` or until the tally says `enough`.
+  template <class Enough>
+  void tell_until(Instant until, const LoadListener& listener, Enough enough) {
+    for (;;) {
+      const Instant next = std::min(until, next_word_);
+      {
+        std::unique_lock lock(mutex_);
+        if (ended_.wait_until(lock, Clock::time_point(next.since_origin()), enough)) return;
+      }
+      const Instant now = now_instant();
+      if (now >= next_word_) tell(listener);
+      if (now >= until) return;
+    }
+  }
+
+  void tell(const LoadListener& listener) {
+    next_word_ = next_word_ + std::chrono::seconds(1);
+    if (!listener) return;
+    LoadProgress progress;
     {
       const std::lock_guard lock(mutex_);
-      count = std::exchange(since_word_, 0);
-      slowest = std::exchange(slowest_, Duration::zero());
-      errors = errors_;
+      progress = tally_.progress(now_instant());
     }
-    progress(std::chrono::duration<double>(now - begin_).count(), count, slowest, errors);
+    listener(progress);
   }
 
   client::Client& db_;
-  const LoadPlan& plan_;
-  Clock::time_point begin_;
-  Clock::time_point measured_from_;
-  Clock::time_point end_;
-  Clock::time_point next_word_;
+  const LoadPlan plan_;
+  const Instant begin_;
+  const Instant measured_from_;
+  const Instant end_;
+  Instant next_word_;  // of the thread that runs go()
 
   std::mutex mutex_;  // guards what follows
-  std::condition_variable all_ended_;
+  std::condition_variable ended_;
   Prng prng_;
   const std::string value_;
-  std::size_t under_way_ = 0;
-  std::uint64_t since_word_ = 0;
-  std::uint64_t errors_ = 0;
-  Duration slowest_{0};
-  LoadResult result_;
+  LoadTally tally_;
+  bool closed_ = false;
 };
 
 }  // namespace
-
-double LoadResult::per_second() const {
-  const double seconds = std::chrono::duration<double>(measured).count();
-  return seconds > 0 ? static_cast<double>(succeeded) / seconds : 0;
-}
 
 Result<void> fill(client::Client& db, const LoadPlan& plan) {
   constexpr std::size_t kAtOnce = 256;
@@ -182,8 +183,8 @@ Result<void> fill(client::Client& db, const LoadPlan& plan) {
   return {};
 }
 
-LoadResult run_load(client::Client& db, const LoadPlan& plan, const LoadProgress& progress) {
-  return Run(db, plan).go(progress);
+LoadResult run_load(client::Client& db, const LoadPlan& plan, const LoadListener& listener) {
+  return std::make_shared<Run>(db, plan)->go(listener);
 }
 
 }  // namespace paxledger::cli
