@@ -53,7 +53,7 @@ void Replica::Impl::compare_head(NodeId from, const paxos::Head& head) {
   if (!own) return;
   if (*own == head.hash) {
     conflicts_.erase(from);
-    agreeing_.insert(from);
+    agreeing_[from] = head.height;
   } else {
     note_conflict(from, head.height);
   }
@@ -61,8 +61,14 @@ void Replica::Impl::compare_head(NodeId from, const paxos::Head& head) {
 
 bool Replica::Impl::is_disputed(Instant now) const {
   if (conflicts_.empty()) return false;
-  const auto confirming = std::count_if(agreeing_.begin(), agreeing_.end(),
-                                        [&](NodeId node) { return election_.hears(node, now); });
+  // A peer that lags has the same blocks as either side up to where the chains part, and confirms
+  // nothing before it has passed a height at which the difference was seen.
+  Height parted(UINT64_MAX);
+  for (const auto& [node, at] : conflicts_) parted = std::min(parted, at);
+  const auto confirming =
+      std::count_if(agreeing_.begin(), agreeing_.end(), [&](const auto& agreement) {
+        return agreement.second >= parted && election_.hears(agreement.first, now);
+      });
   return static_cast<std::size_t>(confirming) + 1 < membership_.quorum_size();
 }
 

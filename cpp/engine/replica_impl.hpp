@@ -189,7 +189,7 @@ class Replica::Impl {
   bool was_repairing_ = false;
   std::string damage_;
   std::map<NodeId, Height> conflicts_;  // peers whose chain differs from ours, and where seen
-  std::set<NodeId> agreeing_;           // peers whose chain was ours when it was last compared
+  std::map<NodeId, Height> agreeing_;   // peers whose chain was ours there when last compared
   bool halted_ = false;                 // diverged: nothing is done any more
   std::set<NodeId> implausible_;        // peers that sent what no correct node sends
 

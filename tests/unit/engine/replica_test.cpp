@@ -171,6 +171,32 @@ TEST_F(ReplicaTest, ServesNoReadsWhileItRepairs) {
   EXPECT_NE(out.replies.front().message.find("octet 17"), std::string::npos);
 }
 
+// Up to where two histories part both are the same, so a peer that is not there yet agrees with
+// either. If it counted, a forged history would be served as soon as some node lags.
+TEST_F(ReplicaTest, APeerThatLagsDoesNotConfirmADisputedHistory) {
+  Recovered own(kCluster);
+  std::vector<paxos::Head> heads;
+  for (std::uint64_t height = 1; height <= 4; ++height) {
+    const auto batch = encode_batch(Timestamp(height), 0, {});
+    own.applied.apply_batch(*decode_batch(batch));
+    heads.push_back(own.applied.head());
+  }
+  start(std::move(own));
+  const auto hear = [this](NodeId from, const paxos::Head& head) {
+    paxos::Heartbeat heartbeat;
+    heartbeat.head = head;
+    step(Received{from, heartbeat});
+  };
+  paxos::Head other = heads[2];
+  other.hash.octets[0] ^= 1;
+  hear(NodeId(2), other);
+  EXPECT_TRUE(replica_->status(now_).repairing) << "nobody confirms its history";
+  hear(NodeId(3), heads[1]);
+  EXPECT_TRUE(replica_->status(now_).repairing) << "block 2 says nothing about block 3";
+  hear(NodeId(3), heads[2]);
+  EXPECT_FALSE(replica_->status(now_).repairing) << "a majority has the same block 3";
+}
+
 TEST_F(ReplicaTest, DoesNotVoteOnWhatItsTrimmedLogAndDamagedBlocksNoLongerTell) {
   Recovered damaged(kCluster);
   damaged.log_complete_above = Slot(4);
