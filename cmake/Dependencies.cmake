@@ -8,6 +8,7 @@
 #   paxledger::json     nlohmann-json                #include <nlohmann/json.hpp>
 #   paxledger::cli11    CLI11                        #include <CLI/CLI.hpp>
 #   paxledger::crc32c   ISA-L                        #include <isa-l/crc.h>, crc32_iscsi()
+#   paxledger::http     GNU libmicrohttpd            #include <microhttpd.h>
 #   OpenSSL::Crypto, Threads::Threads                under their own names
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
@@ -54,3 +55,6 @@ paxledger_dependency(cli11 CLI11::CLI11)
 # the same polynomial, with the processor's own instruction.
 pkg_check_modules(isal REQUIRED IMPORTED_TARGET libisal)
 paxledger_dependency(crc32c PkgConfig::isal)
+
+pkg_check_modules(libmicrohttpd REQUIRED IMPORTED_TARGET libmicrohttpd>=0.9.75)
+paxledger_dependency(http PkgConfig::libmicrohttpd)

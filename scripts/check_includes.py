@@ -53,8 +53,8 @@ PURE = frozenset({"base", "ledger", "paxos", "kv", "engine"})
 IMPURE_HEADERS = frozenset(
     "thread mutex shared_mutex condition_variable future semaphore latch barrier stop_token "
     "fstream iostream filesystem random ctime time.h sys/time.h unistd.h fcntl.h pthread.h "
-    "sys/socket.h sys/random.h netinet/in.h zmq.h zmq.hpp openssl/rand.h "
-    "spdlog/spdlog.h yaml-cpp/yaml.h".split()
+    "sys/socket.h sys/random.h netinet/in.h zmq.h zmq.hpp microhttpd.h "
+    "openssl/rand.h spdlog/spdlog.h yaml-cpp/yaml.h".split()
 )
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)

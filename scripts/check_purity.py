@@ -38,7 +38,7 @@ FORBIDDEN = {
     ),
     "a socket": (
         r"socket(pair)?|connect|bind|listen|accept4?|send(to|msg)?|recv(from|msg)?|[gs]etsockopt|"
-        r"getaddrinfo|zmq_.*"
+        r"getaddrinfo|zmq_.*|MHD_.*"
     ),
     "a random device": (
         r"getrandom|getentropy|s?rand(om)?(_r)?|[a-z]rand48(_r)?|arc4random.*|"

@@ -1,173 +1,103 @@
 #include "node/http_door.hpp"
 
 #include <arpa/inet.h>
+#include <microhttpd.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cerrno>
-#include <list>
-#include <thread>
+#include <string_view>
 #include <utility>
 #include <vector>
 
-#include "net/wakeup.hpp"
 #include "node/clock.hpp"
-#include "node/http_message.hpp"
 
 namespace paxledger::node {
 namespace {
 
-using std::chrono::milliseconds;
+// Connections that the library may have beyond kConnectionsMax. It accepts eleven before it looks
+// at those that were ended meanwhile.
+constexpr unsigned kConnectionsSpare = 64;
+// What a connection may hold of a request and of the headers of its response.
+constexpr std::size_t kConnectionBytesMax = 16 << 10;
 
-// New connections of one turn. Far fewer than places, so that each is read before it is the oldest.
-constexpr std::size_t kAcceptsPerTurn = 16;
-// The listener rests after the process ran out of descriptors.
-constexpr Duration kAcceptPause = milliseconds(100);
 constexpr const char* kText = "text/plain; charset=utf-8";
 constexpr const char* kJson = "application/json";
 constexpr const char* kMetrics = "text/plain; version=0.0.4; charset=utf-8";
 
-class Socket {
- public:
-  explicit Socket(int descriptor = -1) : descriptor_(descriptor) {}
-  Socket(Socket&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
-  Socket& operator=(Socket&& other) noexcept {
-    std::swap(descriptor_, other.descriptor_);
-    return *this;
-  }
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-  ~Socket() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  [[nodiscard]] int get() const { return descriptor_; }
-
- private:
-  int descriptor_;
+struct Answer {
+  unsigned status = 200;
+  const char* content_type = kText;
+  std::string body;
 };
 
-bool would_wait() {
-  return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
-}
-
-Result<Socket> listen_on(const Address& address) {
-  const Error failure{ErrorCode::io, "cannot listen on " + address.text() +
-                                         " (http): the port is in use or not allowed"};
-  Socket socket(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  sockaddr_in name{};
-  name.sin_family = AF_INET;
-  name.sin_port = htons(address.port);
-  if (::inet_pton(AF_INET, address.host.c_str(), &name.sin_addr) != 1) return failure;
-  // Not SO_REUSEPORT, by which two processes could share the port unnoticed.
-  const int on = 1;
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0 ||
-      ::listen(socket.get(), SOMAXCONN) != 0) {
-    return failure;
-  }
-  return socket;
-}
-
-// One connection: says a request, takes the response, and then closes first, so that its response
-// is not lost with what it said too much.
-class Connection {
- public:
-  enum class State { reading, asking, writing, closing, ended };
-
-  Connection(Socket socket, Instant deadline) : socket_(std::move(socket)), deadline_(deadline) {}
-
-  [[nodiscard]] State state() const { return state_; }
-  [[nodiscard]] Instant deadline() const { return deadline_; }
-  [[nodiscard]] const HttpRequest& request() const { return request_; }
-  [[nodiscard]] pollfd poll_item() const {
-    const short events = state_ == State::writing ? POLLOUT : POLLIN;
-    return {socket_.get(), events, 0};
-  }
-  void end() { state_ = State::ended; }
-
-  // Takes in what waits. A turn reads at most about a head's length of each connection.
-  void read() {
-    std::array<char, kHttpHeadBytesMax> buffer;  // NOLINT: recv fills what is read of it
-    const ssize_t count = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
-    if (count < 0 && would_wait()) return;
-    if (count <= 0) return end();
-    if (state_ != State::reading) return;  // more than one request: nobody reads that
-    input_.append(buffer.data(), static_cast<std::size_t>(count));
-    HttpHead head = read_http_head(input_);
-    switch (head.state) {
-      case HttpHead::State::incomplete:
-        break;
-      case HttpHead::State::request:
-        request_ = std::move(head.request);
-        state_ = State::asking;
-        break;
-      case HttpHead::State::malformed:
-        return answer({400, kText, "this is no HTTP request\n"}, deadline_);
-      case HttpHead::State::too_long:
-        return answer({431, kText, "the request is too long\n"}, deadline_);
-    }
-  }
-
-  void answer(const HttpResponse& response, Instant deadline) {
-    output_ = encode_http(response, request_.method != "HEAD");
-    state_ = State::writing;
-    deadline_ = deadline;
-    write();
-  }
-
-  void write() {
-    const ssize_t count =
-        ::send(socket_.get(), output_.data() + sent_, output_.size() - sent_, MSG_NOSIGNAL);
-    if (count < 0 && would_wait()) return;
-    if (count < 0) return end();
-    sent_ += static_cast<std::size_t>(count);
-    if (sent_ < output_.size()) return;
-    state_ = ::shutdown(socket_.get(), SHUT_WR) == 0 ? State::closing : State::ended;
-  }
-
- private:
-  Socket socket_;
-  Instant deadline_;
-  State state_ = State::reading;
-  std::string input_;
-  HttpRequest request_;
-  std::string output_;
-  std::size_t sent_ = 0;
+struct Page {
+  const char* path;
+  Answer (*render)(const Report& report);
 };
+Answer livez(const Report& /*report*/) {
+  return {200, kText, "ok\n"};
+}
+Answer readyz(const Report& report) {
+  const auto reason = not_ready_because(report);
+  return {reason ? 503U : 200U, kText, reason.value_or("ok") + "\n"};
+}
+Answer status(const Report& report) {
+  return {200, kJson, status_json(report) + "\n"};
+}
+Answer metrics(const Report& report) {
+  return {200, kMetrics, metrics_text(report)};
+}
+constexpr std::array<Page, 4> kPages{
+    {{"/livez", livez}, {"/metrics", metrics}, {"/readyz", readyz}, {"/status", status}}};
+
+MHD_Result send(MHD_Connection* connection, const Answer& answer) {
+  // The library copies the body and leaves it alone, although its signature does not say so.
+  const std::unique_ptr<MHD_Response, decltype(&MHD_destroy_response)> response(
+      MHD_create_response_from_buffer(answer.body.size(), const_cast<char*>(answer.body.data()),
+                                      MHD_RESPMEM_MUST_COPY),
+      &MHD_destroy_response);
+  const auto add = [&](const char* name, const char* value) {
+    return MHD_add_response_header(response.get(), name, value) == MHD_YES;
+  };
+  if (!response || !add(MHD_HTTP_HEADER_CONTENT_TYPE, answer.content_type) ||
+      !add(MHD_HTTP_HEADER_CONNECTION, "close")) {
+    return MHD_NO;
+  }
+  if (answer.status == 405 && !add(MHD_HTTP_HEADER_ALLOW, "GET, HEAD")) {
+    return MHD_NO;
+  }
+  return MHD_queue_response(connection, answer.status, response.get());
+}
 
 }  // namespace
 
+// Its callbacks run in the library's thread, one at a time.
 class HttpDoor::Server {
  public:
-  explicit Server(Ask ask) : ask_(std::move(ask)) {}
-  ~Server() { close(); }
-  Server(const Server&) = delete;
-  Server& operator=(const Server&) = delete;
+  explicit Server(Ask ask) : ask_(std::move(ask)) { open_.reserve(kConnectionsMax + 1); }
 
   Result<void> open(const Address& address) {
-    auto bell = net::Wakeup::create();
-    if (!bell.ok()) return bell.error();
-    auto listener = listen_on(address);
-    if (!listener.ok()) return listener.error();
-    bell_.emplace(std::move(*bell));
-    listener_ = std::move(*listener);
-    thread_ = std::thread([this] { run(); });
-    return {};
+    sockaddr_in name{};
+    name.sin_family = AF_INET;
+    name.sin_port = htons(address.port);
+    if (::inet_pton(AF_INET, address.host.c_str(), &name.sin_addr) == 1) {
+      daemon_.reset(MHD_start_daemon(
+          MHD_USE_EPOLL_INTERNAL_THREAD, address.port, nullptr, nullptr, &on_request, this,
+          MHD_OPTION_SOCK_ADDR, reinterpret_cast<const sockaddr*>(&name),
+          MHD_OPTION_CONNECTION_LIMIT, kConnectionsMax + kConnectionsSpare,
+          MHD_OPTION_CONNECTION_TIMEOUT, static_cast<unsigned>(kPatience.count()),
+          MHD_OPTION_CONNECTION_MEMORY_LIMIT, kConnectionBytesMax, MHD_OPTION_NOTIFY_CONNECTION,
+          &on_connection, this, MHD_OPTION_END));
+    }
+    if (daemon_) return {};
+    return Error{ErrorCode::io, "cannot listen on " + address.text() +
+                                    " (http): the port is in use or not allowed"};
   }
 
-  void close() {
-    if (!thread_.joinable()) return;
-    closing_ = true;
-    bell_->wake();
-    thread_.join();
-    connections_.clear();
-    listener_ = Socket();
-  }
+  void close() { daemon_.reset(); }
 
   [[nodiscard]] std::map<std::string, std::uint64_t> requests() const {
     std::map<std::string, std::uint64_t> counts{{"other", other_}};
@@ -176,104 +106,70 @@ class HttpDoor::Server {
   }
 
  private:
-  struct Page {
-    const char* path;
-    HttpResponse (*render)(const Report& report);
-  };
-  static HttpResponse livez(const Report& /*report*/) { return {200, kText, "ok\n"}; }
-  static HttpResponse readyz(const Report& report) {
-    const auto reason = not_ready_because(report);
-    return {reason ? 503 : 200, kText, reason.value_or("ok") + "\n"};
-  }
-  static HttpResponse status(const Report& report) {
-    return {200, kJson, status_json(report) + "\n"};
-  }
-  static HttpResponse metrics(const Report& report) {
-    return {200, kMetrics, metrics_text(report)};
-  }
-  static constexpr std::array<Page, 4> kPages{
-      {{"/livez", livez}, {"/metrics", metrics}, {"/readyz", readyz}, {"/status", status}}};
-
-  void run() {
-    while (!closing_) {
-      wait();
-      accept();
-      for (Connection& connection : connections_) {
-        connection.state() == Connection::State::writing ? connection.write() : connection.read();
-      }
-      answer();
-      const Instant now = monotonic_now();
-      connections_.remove_if([&](const Connection& connection) {
-        return connection.state() == Connection::State::ended || connection.deadline() <= now;
-      });
+  // Called once the headers are there. An answer at this point refuses what would follow them.
+  static MHD_Result on_request(void* self, MHD_Connection* connection, const char* path,
+                               const char* method, const char* /*version*/, const char* /*body*/,
+                               std::size_t* /*body_size*/, void** /*context*/) noexcept {
+    try {
+      return send(connection, static_cast<Server*>(self)->answer(path, method));
+    } catch (...) {
+      return MHD_NO;  // ends the connection
     }
   }
 
-  void wait() {
-    const Instant now = monotonic_now();
-    const bool accepts = accept_from_ <= now;
-    std::vector<pollfd> items{{bell_->fd(), POLLIN, 0},
-                              {accepts ? listener_.get() : -1, POLLIN, 0}};
-    Instant deadline = accepts ? Instant::never() : accept_from_;
-    for (const Connection& connection : connections_) {
-      items.push_back(connection.poll_item());
-      deadline = std::min(deadline, connection.deadline());
+  // The library's time limit counts anew with every octet, so that who speaks slowly would keep a
+  // place for ever; and at its limit of connections it lets all others wait.
+  static void on_connection(void* self, MHD_Connection* connection, void** /*context*/,
+                            MHD_ConnectionNotificationCode code) noexcept {
+    std::vector<int>& open = static_cast<Server*>(self)->open_;
+    const int socket =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+      std::erase(open, socket);
+      return;
     }
-    const auto patience = std::max(deadline - now, Duration::zero());
-    const bool forever = deadline == Instant::never();
-    ::poll(items.data(), items.size(),
-           forever ? -1 : static_cast<int>(std::chrono::ceil<milliseconds>(patience).count()));
+    open.push_back(socket);
+    if (open.size() <= kConnectionsMax) return;
+    ::shutdown(open.front(), SHUT_RDWR);  // the library sees its end, and closes it
+    open.erase(open.begin());
   }
 
-  void accept() {
-    const Instant now = monotonic_now();
-    for (std::size_t i = 0; i < kAcceptsPerTurn && accept_from_ <= now; ++i) {
-      Socket socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-      if (socket.get() < 0) {
-        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-          accept_from_ = now + kAcceptPause;
-        }
-        return;
-      }
-      if (connections_.size() >= kConnectionsMax) connections_.pop_front();
-      connections_.emplace_back(std::move(socket), now + kPatience);
+  Answer answer(std::string_view path, std::string_view method) {
+    const auto* page = std::find_if(kPages.begin(), kPages.end(),
+                                    [&](const Page& each) { return path == each.path; });
+    if (page == kPages.end()) {
+      ++other_;
+      return {404, kText, "not found; there are /livez, /readyz, /status and /metrics\n"};
     }
+    if (method != "GET" && method != "HEAD") {
+      ++other_;
+      return {405, kText, "only GET and HEAD are served\n"};
+    }
+    ++served_[static_cast<std::size_t>(page - kPages.begin())];
+    if (const auto& current = report()) return page->render(*current);
+    return {503, kText, "the event loop does not answer\n"};
   }
 
-  // Answers every complete request.
-  void answer() {
-    std::optional<std::optional<Report>> report;  // asked for once a page needs it
-    for (Connection& connection : connections_) {
-      if (connection.state() != Connection::State::asking) continue;
-      const HttpRequest& request = connection.request();
-      const auto* page = std::find_if(kPages.begin(), kPages.end(),
-                                      [&](const Page& each) { return request.path == each.path; });
-      HttpResponse response;
-      if (page == kPages.end()) {
-        ++other_;
-        response = {404, kText, "not found; there are /livez, /readyz, /status and /metrics\n"};
-      } else if (request.method != "GET" && request.method != "HEAD") {
-        ++other_;
-        response = {405, kText, "only GET and HEAD are served\n"};
-      } else {
-        ++served_[static_cast<std::size_t>(page - kPages.begin())];
-        if (!report) report = ask_();
-        response = *report ? page->render(**report)
-                           : HttpResponse{503, kText, "the event loop does not answer\n"};
-      }
-      connection.answer(response, monotonic_now() + kPatience);
+  // A report, or that there is none, serves for a tenth of the time that the question took: long
+  // enough for all who waited meanwhile, and too short for what a caller did since to be missing.
+  const std::optional<Report>& report() {
+    const Instant asked = monotonic_now();
+    if (asked >= report_until_) {
+      report_ = ask_();
+      const Instant answered = monotonic_now();
+      report_until_ = answered + (answered - asked) / 10;
     }
+    return report_;
   }
 
   Ask ask_;
-  std::optional<net::Wakeup> bell_;  // rung to close
-  Socket listener_;
-  Instant accept_from_;
-  std::list<Connection> connections_;  // the oldest first
-  std::thread thread_;
-  std::atomic<bool> closing_ = false;
+  std::optional<Report> report_;
+  Instant report_until_;
+  std::vector<int> open_;  // sockets of connections, the oldest first
   std::array<std::atomic<std::uint64_t>, kPages.size()> served_{};
   std::atomic<std::uint64_t> other_ = 0;
+  // Last, so that its thread ends before what it uses.
+  std::unique_ptr<MHD_Daemon, decltype(&MHD_stop_daemon)> daemon_{nullptr, &MHD_stop_daemon};
 };
 
 HttpDoor::HttpDoor(Ask ask) : server_(std::make_unique<Server>(std::move(ask))) {}
