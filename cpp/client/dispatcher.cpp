@@ -360,6 +360,7 @@ void Dispatcher::replied(std::size_t link, wire::ClientReply reply, Clock::time_
 void Dispatcher::answered(std::size_t link, std::uint64_t id, wire::ValueReply reply,
                           Clock::time_point now) {
   Request& request = requests_.at(id);
+  request.leader = reply.leader;
   // An answer to an attempt that was passed over ends the request if it is a result, and else only
   // says something about that attempt.
   const bool current = request.phase == Phase::asked && request.link == link;

@@ -34,6 +34,7 @@ void Dispatcher::finish(std::uint64_t id, wire::ClientReply reply, Clock::time_p
         value != nullptr && value->code == ErrorCode::timeout && request.is_unknown();
     trace.endpoint = request.answered_by;
     if (!trace.endpoint && request.attempts > 0) trace.endpoint = endpoint_of(request.link);
+    trace.leader = request.leader;
     trace.asked = request.answers.list();
     request.done({std::move(reply), std::move(trace)});
   }
@@ -55,6 +56,7 @@ void Dispatcher::complete_answers(std::uint64_t id, Request& request) const {
     if (opening != requests_.end()) {
       const Request& asked = opening->second;
       request.answers.add_older(asked.answers);
+      if (request.leader == kNobody) request.leader = asked.leader;
       if (asked.phase == Phase::asked) {
         request.answers.silent(endpoint_of(asked.link), "gave no answer");
       }

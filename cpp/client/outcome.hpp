@@ -29,6 +29,9 @@ struct Trace {
   // Who gave the answer, or was asked last; an index into Options::endpoints. Nothing if the call
   // was refused before it was sent.
   std::optional<std::size_t> endpoint;
+  // Whom the node that answered last takes for the leader; kNobody if it knows of none, or if the
+  // call succeeded.
+  NodeId leader;
   // The last that each node said, where it was not the result; also while a session was opened for
   // the call. In the order of the endpoints.
   std::vector<NodeAnswer> asked;

@@ -70,6 +70,7 @@ struct Request {
   std::uint32_t unanswered = 0;
   bool lost = false;                       // a node said that it does not know the outcome
   std::optional<std::size_t> answered_by;  // the endpoint that gave the result
+  NodeId leader;                           // as the last failure named it
   Answers answers;
 
   [[nodiscard]] bool is_write() const { return std::holds_alternative<Write>(body); }

@@ -86,10 +86,11 @@ void ClientDoor::reply(net::ConnectionId connection, wire::ClientReply reply) {
   outbox_[connection].push_back(std::move(reply));
 }
 
-void ClientDoor::flush() {
+void ClientDoor::flush(const std::function<NodeId()>& leader) {
   for (auto& [connection, replies] : outbox_) {
     wire::ReplyWriter writer(cluster_, self_);
-    for (const wire::ClientReply& each : replies) {
+    for (wire::ClientReply& each : replies) {
+      if (outcome_of(each) != ErrorCode::ok) std::get<wire::ValueReply>(each).leader = leader();
       if (writer.add(each)) continue;
       listener_.send(connection, writer.finish());
       const bool added = writer.add(each);

@@ -32,8 +32,9 @@ class ClientDoor {
   void drain(std::size_t packets_max, std::size_t bytes_max, Instant now, const Handler& handler);
 
   void reply(net::ConnectionId connection, wire::ClientReply reply);
-  // Sends the replies, connection by connection in their order.
-  void flush();
+  // Sends the replies, connection by connection in their order. Failures tell whom this node takes
+  // for the leader, which is asked for where there are some.
+  void flush(const std::function<NodeId()>& leader);
 
   [[nodiscard]] net::ClientListener& listener() { return listener_; }
   [[nodiscard]] const net::ClientListener& listener() const { return listener_; }

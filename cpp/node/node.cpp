@@ -204,7 +204,7 @@ void Node::turn() {
   if (ready.clients) drain_clients(out);
   if (replica_->next_deadline() <= now_) replica_->step(engine::TimerFired{wall_now()}, now_, out);
   hand_out(out);
-  clients_->flush();
+  flush_replies();
   peers_->flush(now_);
   if (repair_wanted_) repair(*std::exchange(repair_wanted_, std::nullopt));
 }
@@ -287,7 +287,7 @@ void Node::repair(const RepairOrder& order) {
   block_reads_ = BlockReads();
   verifications_under_way_ = 0;
   settle_as_failed(ErrorCode::timeout, ErrorCode::repairing, "the node repairs its history");
-  clients_->flush();
+  flush_replies();
 
   keeper_.reset();
   auto opened =
@@ -311,6 +311,10 @@ void Node::begin_to_stop(const char* why) {
   stop_by_ = now_ + kStopPatience;
 }
 
+void Node::flush_replies() {
+  clients_->flush([this] { return replica_ ? replica_->status(now_).leader : kNobody; });
+}
+
 void Node::settle_as_failed(ErrorCode writes, ErrorCode reads, const std::string& message) {
   using Kind = ClientDesk::Kind;
   for (const auto& origin : desk_.settle_all({Kind::execute})) {
@@ -324,7 +328,7 @@ void Node::settle_as_failed(ErrorCode writes, ErrorCode reads, const std::string
 void Node::stop() {
   settle_as_failed(ErrorCode::timeout, ErrorCode::shutting_down,
                    "the node stopped before the answer was known");
-  clients_->flush();
+  flush_replies();
   // Sockets close without lingering; this is the time in which the last replies leave.
   std::this_thread::sleep_for(milliseconds(20));
   // Whoever waits for a report gets none.

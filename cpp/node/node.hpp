@@ -86,6 +86,7 @@ class Node {
   void release_durable(engine::Output& out);
   void begin_to_stop(const char* why);
   void stop();
+  void flush_replies();
   void settle_as_failed(ErrorCode writes, ErrorCode reads, const std::string& message);
   // Sets the history from `first` on (if given) aside, reads the directory again, and goes on with
   // a new replica that abstains until its peers gave it back what is missing.

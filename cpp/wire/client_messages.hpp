@@ -69,6 +69,7 @@ struct ValueReply {
   Height height;      // local reads: the height that was read; else the answering node's height
   SharedBytes value;
   std::string message;  // what went wrong, for people
+  NodeId leader;        // of a failure: whom the node takes for the leader; kNobody if for nobody
 };
 struct ScanItem {
   SharedBytes key;

@@ -54,12 +54,13 @@ void begin(Packer& out, ReplyKind kind, std::size_t fields, std::uint64_t id) {
 }
 
 void put(Packer& out, const ValueReply& m) {
-  begin(out, ReplyKind::value, 5, m.id);
+  begin(out, ReplyKind::value, 6, m.id);
   out.number(static_cast<std::uint64_t>(m.code));
   out.id(m.revision);
   out.id(m.height);
   out.bytes(m.value.view());
   out.text(shortened(m.message));
+  out.id(m.leader);
 }
 void put(Packer& out, const ScanReply& m) {
   const std::size_t count = fitting(m.items).count;
@@ -101,6 +102,7 @@ ClientReply get_value(Unpacker& in, std::uint64_t id) {
   m.height = in.position<Height>();
   m.value = in.bytes();
   m.message = in.text(kMessageBytesMax);
+  m.leader = NodeId(in.integer<std::uint32_t>());
   return m;
 }
 ClientReply get_scan(Unpacker& in, std::uint64_t id) {
@@ -141,7 +143,7 @@ ClientReply get_reply(Unpacker& in) {
   if (in.failed()) return ValueReply{};
   switch (kind) {
     case ReplyKind::value:
-      arity(5);
+      arity(6);
       return get_value(in, id);
     case ReplyKind::scan:
       arity(3);

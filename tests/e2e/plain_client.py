@@ -66,6 +66,7 @@ class Reply:
     items: tuple[Item, ...] = ()
     first: int = 0
     blocks: tuple[bytes, ...] = ()
+    leader: int = 0
 
     @property
     def ok(self) -> bool:
@@ -106,8 +107,8 @@ def unpack(octets: bytes) -> list[Reply]:
 
 def _reply(node: int, kind: int, request: int, *fields: Any) -> Reply:
     if kind == VALUE_REPLY:
-        code, revision, height, value, message = fields
-        return Reply(request, node, code, revision, height, value, message)
+        code, revision, height, value, message, leader = fields
+        return Reply(request, node, code, revision, height, value, message, leader=leader)
     if kind == SCAN_REPLY:
         height, more, items = fields
         found = tuple(Item(*item) for item in items)

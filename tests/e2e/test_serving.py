@@ -52,6 +52,7 @@ def test_missing_keys_removals_and_comparisons_have_results_of_their_own(cluster
     assert created.ok
     again = client.compare_and_put(b"k", 0, b"2")
     assert (again.code, again.revision) == (COMPARE_FAILED, created.revision)
+    assert again.leader == cluster.leader().id, "a failure names the leader"
     changed = client.compare_and_put(b"k", created.revision, b"3")
     assert changed.ok and changed.revision > created.revision
     assert client.remove(b"k").ok

@@ -90,6 +90,7 @@ class DispatcherTest : public testing::Test {
     reply.id = id;
     reply.code = code;
     reply.message = std::move(message);
+    if (code != ErrorCode::ok) reply.leader = NodeId(2);
     dispatcher_->replied(link, std::move(reply), now_);
   }
   void pass(milliseconds time) {
@@ -382,6 +383,7 @@ TEST_F(DispatcherTest, AWriteWhoseSessionCouldNotBeOpenedSaysWhoAnsweredWhat) {
             "tcp://a:1: no quorum: hears nobody; tcp://b:1: gave no answer; tcp://c:1: cannot be "
             "reached; nothing was written");
   EXPECT_FALSE(call->trace.outcome_unknown);
+  EXPECT_EQ(call->trace.leader, NodeId(2)) << "as the last answer named it";
   ASSERT_EQ(call->trace.asked.size(), 3u);
   EXPECT_TRUE(call->trace.asked[0].answered);
   EXPECT_EQ(call->trace.asked[0].code, ErrorCode::no_quorum);

@@ -63,13 +63,13 @@ TEST(ClientRequests, HaveTheDocumentedForm) {
 }
 
 TEST(ClientReplies, HaveTheDocumentedForm) {
-  EXPECT_EQ(
-      readable(packet_of(std::vector<ClientReply>{
-          ValueReply{10, ErrorCode::compare_failed, Revision(4), Height(8), bytes("v"), "words"},
-          ScanReply{11, Height(8), true, {{bytes("k"), bytes("v"), Revision(4)}}},
-          ChainReply{12, Height(5), Height(8), {bytes("a"), bytes("b")}}})),
-      "[1,77,3,[[1,10,2,4,8,'v',\"words\"],[2,11,8,true,[['k','v',4]]],"
-      "[3,12,5,8,['a','b']]]]");
+  EXPECT_EQ(readable(packet_of(std::vector<ClientReply>{
+                ValueReply{10, ErrorCode::compare_failed, Revision(4), Height(8), bytes("v"),
+                           "words", NodeId(2)},
+                ScanReply{11, Height(8), true, {{bytes("k"), bytes("v"), Revision(4)}}},
+                ChainReply{12, Height(5), Height(8), {bytes("a"), bytes("b")}}})),
+            "[1,77,3,[[1,10,2,4,8,'v',\"words\",2],[2,11,8,true,[['k','v',4]]],"
+            "[3,12,5,8,['a','b']]]]");
 }
 
 TEST(ClientRequests, SurviveTheRoundTrip) {

@@ -91,8 +91,13 @@ class RandomMessages {
   ClientReply reply() {
     switch (prng_.below(3)) {
       case 0:
-        return ValueReply{prng_.next(),       code(),  Revision(position()),
-                          Height(position()), bytes(), "what went wrong"};
+        return ValueReply{prng_.next(),
+                          code(),
+                          Revision(position()),
+                          Height(position()),
+                          bytes(),
+                          "what went wrong",
+                          NodeId(static_cast<std::uint32_t>(prng_.below(10)))};
       case 1: {
         ScanReply m{prng_.next(), Height(position()), flag(), {}};
         for (std::size_t i = prng_.below(20); i > 0; --i) {
