@@ -1,0 +1,208 @@
+#include "cluster_binding.hpp"
+
+#include <pybind11/stl.h>
+
+#include <chrono>
+#include <functional>
+#include <mutex>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "control/local_cluster.hpp"
+#include "errors.hpp"
+#include "node/configuration.hpp"
+#include "waiting.hpp"
+
+namespace paxledger::bindings {
+namespace py = pybind11;
+namespace {
+
+using control::FaultRecord;
+using control::LinkFault;
+using control::LocalCluster;
+using control::ProcessStatus;
+
+Duration seconds(double count) {
+  if (!(count >= 0) || count > 86400) throw py::value_error("a wait is 0 to 86400 seconds");
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(count));
+}
+
+py::dict to_python(const node::Configuration& configuration) {
+  py::list nodes;
+  for (const node::NodeEntry& entry : configuration.nodes) {
+    py::dict each;
+    each["id"] = entry.id.value();
+    each["peer"] = entry.peer.text();
+    each["client"] = entry.client.tcp();
+    each["http"] = entry.http.http();
+    each["directory"] = configuration.node_directory(entry.id).string();
+    nodes.append(each);
+  }
+  py::dict all;
+  all["file"] = configuration.file.string();
+  all["cluster"] = configuration.cluster;
+  all["cluster_id"] = configuration.cluster_id.value();
+  all["data_dir"] = configuration.data_dir.string();
+  all["nodes"] = nodes;
+  all["fault_injection"] = configuration.fault_injection;
+  all["warnings"] = configuration.warnings;
+  return all;
+}
+
+py::dict to_python(const LinkFault& fault) {
+  py::dict all;
+  all["from"] = fault.from.value();
+  all["to"] = fault.to.value();
+  all["block"] = fault.block;
+  all["drop"] = fault.drop;
+  all["delay_ms"] = fault.delay_ms;
+  all["jitter_ms"] = fault.jitter_ms;
+  all["duplicate"] = fault.duplicate;
+  all["reorder"] = fault.reorder;
+  all["text"] = fault.text();
+  return all;
+}
+
+std::set<std::uint32_t> values_of(const std::set<NodeId>& nodes) {
+  std::set<std::uint32_t> values;
+  for (const NodeId node : nodes) values.insert(node.value());
+  return values;
+}
+
+py::dict to_python(const FaultRecord& record) {
+  py::list links;
+  for (const LinkFault& fault : record.links) links.append(to_python(fault));
+  py::dict all;
+  all["links"] = links;
+  all["killed"] = values_of(record.killed);
+  all["paused"] = values_of(record.paused);
+  return all;
+}
+
+// Threads: any, each with the GIL; calls run one after another.
+class ClusterBinding {
+ public:
+  using Progress = std::function<void(const std::string&)>;
+
+  ClusterBinding(const std::string& file, const std::string& daemon, Progress progress)
+      : configuration_(value_or_raise(node::read_configuration(file))),
+        cluster_(configuration_, daemon, std::move(progress)) {}
+
+  [[nodiscard]] const node::Configuration& configuration() const { return configuration_; }
+
+  // Runs `call` on the cluster without the GIL, one at a time, and raises its error.
+  template <class Call>
+  auto run(Call call) {
+    const Waiter counted;
+    auto result = [&] {
+      const py::gil_scoped_release released;
+      const std::lock_guard alone(mutex_);
+      return call(cluster_);
+    }();
+    if (PyErr_Occurred() != nullptr) throw py::error_already_set();
+    return value_or_raise(std::move(result));
+  }
+
+ private:
+  const node::Configuration configuration_;
+  std::mutex mutex_;  // never waited for with the GIL
+  LocalCluster cluster_;
+};
+
+NodeId id(std::uint32_t node) {
+  return NodeId(node);
+}
+
+std::set<NodeId> ids(const std::set<std::uint32_t>& nodes) {
+  std::set<NodeId> all;
+  for (const std::uint32_t node : nodes) all.insert(NodeId(node));
+  return all;
+}
+
+// A method of LocalCluster that takes a node and returns Result<void>.
+template <Result<void> (LocalCluster::*Method)(NodeId)>
+void on_node(ClusterBinding& self, std::uint32_t node) {
+  self.run([&](LocalCluster& cluster) { return (cluster.*Method)(id(node)); });
+}
+
+py::list processes(ClusterBinding& self) {
+  const auto all = self.run([](LocalCluster& cluster) {
+    return Result<std::vector<ProcessStatus>>(cluster.processes());
+  });
+  py::list list;
+  for (const ProcessStatus& each : all) {
+    list.append(py::make_tuple(each.node.value(), std::string(to_string(each.state)), each.pid));
+  }
+  return list;
+}
+
+void inject(ClusterBinding& self, std::uint32_t from, std::uint32_t to, bool block, double drop,
+            double delay_ms, double jitter_ms, double duplicate, double reorder) {
+  const LinkFault fault{id(from), id(to), block, drop, delay_ms, jitter_ms, duplicate, reorder};
+  self.run([&](LocalCluster& cluster) { return cluster.inject(fault); });
+}
+
+}  // namespace
+
+void define_cluster(py::module_& module) {
+  module.def(
+      "read_configuration",
+      [](const std::string& file) { return to_python(value_or_raise(node::read_configuration(file))); },
+      py::arg("file"), "The content of a cluster.yaml.");
+  module.def(
+      "find_daemon", [] { return value_or_raise(LocalCluster::find_daemon()).string(); },
+      "The path of paxledgerd: on PATH.");
+
+  py::class_<ClusterBinding>(module, "LocalCluster", "The nodes of a cluster.yaml as processes.")
+      .def(py::init<const std::string&, const std::string&, ClusterBinding::Progress>(),
+           py::arg("file"), py::arg("daemon"), py::arg("progress"))
+      .def("configuration",
+           [](const ClusterBinding& self) { return to_python(self.configuration()); })
+      .def(
+          "up",
+          [](ClusterBinding& self, const std::set<std::uint32_t>& rejoin, double patience) {
+            self.run([&](LocalCluster& cluster) { return cluster.up(ids(rejoin), seconds(patience)); });
+          },
+          py::arg("rejoin"), py::arg("patience"))
+      .def("down",
+           [](ClusterBinding& self) {
+             return self.run([](LocalCluster& cluster) { return cluster.down(); });
+           })
+      .def(
+          "start",
+          [](ClusterBinding& self, std::uint32_t node, bool rejoin) {
+            self.run([&](LocalCluster& cluster) { return cluster.start(id(node), rejoin); });
+          },
+          py::arg("node"), py::arg("rejoin"))
+      .def("stop", &on_node<&LocalCluster::stop>, py::arg("node"))
+      .def("kill", &on_node<&LocalCluster::kill>, py::arg("node"))
+      .def("pause", &on_node<&LocalCluster::pause>, py::arg("node"))
+      .def("resume", &on_node<&LocalCluster::resume>, py::arg("node"))
+      .def("restart", &on_node<&LocalCluster::restart>, py::arg("node"))
+      .def("wipe", &on_node<&LocalCluster::wipe>, py::arg("node"))
+      .def("inject", &inject, py::arg("source"), py::arg("target"), py::kw_only(),
+           py::arg("block"), py::arg("drop"), py::arg("delay_ms"), py::arg("jitter_ms"),
+           py::arg("duplicate"), py::arg("reorder"))
+      .def(
+          "heal",
+          [](ClusterBinding& self, double patience) {
+            self.run([&](LocalCluster& cluster) { return cluster.heal(seconds(patience)); });
+          },
+          py::arg("patience"))
+      .def("faults",
+           [](ClusterBinding& self) {
+             return to_python(self.run([](LocalCluster& cluster) { return cluster.faults(); }));
+           })
+      .def("processes", &processes, "[(node, \"stopped\" | \"running\" | \"paused\", pid)…]")
+      .def(
+          "wait_until_serving",
+          [](ClusterBinding& self, double patience) {
+            self.run([&](LocalCluster& cluster) {
+              return cluster.wait_until_serving(seconds(patience));
+            });
+          },
+          py::arg("patience"));
+}
+
+}  // namespace paxledger::bindings

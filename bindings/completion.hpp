@@ -1,0 +1,75 @@
+// What a call of the C++ client came to, on its way to Python.
+//
+// The client's I/O thread never touches Python: it leaves C++ values here, and a Python thread, which
+// holds the GIL, fetches them.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <variant>
+
+#include "base/result.hpp"
+#include "client/outcome.hpp"
+
+namespace paxledger::bindings {
+
+using Completion =
+    std::variant<client::Outcome, Result<client::ScanResult>, Result<client::ChainPage>>;
+
+// The tuple that Python reads; needs the GIL.
+//   key calls, orders: (code, value: bytes, revision, height, message)
+//   scan:              (code, [(key, value, revision)…], pages, height, message)
+//   chain:             (code, [block: bytes…], first, head, message)
+[[nodiscard]] pybind11::tuple to_python(const Completion& completion);
+
+// One call that Python waits for. Shared by the Python object and the I/O thread's callback.
+class Operation {
+ public:
+  void complete(Completion completion);
+
+  [[nodiscard]] bool done() const;
+  // With the GIL, which is given up meanwhile. Whether it is done at the end.
+  [[nodiscard]] bool wait(std::chrono::steady_clock::time_point until);
+  // With the GIL. Precondition: done(). Python's exception if not.
+  [[nodiscard]] pybind11::tuple outcome() const;
+
+ private:
+  mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
+  std::optional<Completion> completion_;  // under mutex_; written once
+};
+
+// Completions of many calls, for an event loop: fileno() becomes readable when there are some.
+//
+// Invariant: the descriptor is readable if and only if the queue is not empty (but for the moment
+// between a change of one and of the other).
+class CompletionQueue {
+ public:
+  // Throws std::system_error.
+  CompletionQueue();
+  CompletionQueue(const CompletionQueue&) = delete;
+  CompletionQueue& operator=(const CompletionQueue&) = delete;
+  ~CompletionQueue();
+
+  [[nodiscard]] int fileno() const { return descriptor_; }
+  [[nodiscard]] std::uint64_t next_token() { return ++last_token_; }  // with the GIL
+
+  void push(std::uint64_t token, Completion completion);
+  // With the GIL: everything that is there, as [(token, outcome)…].
+  [[nodiscard]] pybind11::list drain();
+
+ private:
+  const int descriptor_;  // an eventfd
+  std::uint64_t last_token_ = 0;
+  std::mutex mutex_;
+  std::deque<std::pair<std::uint64_t, Completion>> completed_;  // under mutex_
+};
+
+}  // namespace paxledger::bindings
