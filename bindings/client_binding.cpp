@@ -17,7 +17,11 @@ namespace {
 using client::CallOptions;
 using client::ReadMode;
 
+using Clock = std::chrono::steady_clock;
+
 constexpr double kDayS = 86400;
+// Every call ends by its deadline; this is far beyond it.
+constexpr Clock::time_point kNever = Clock::time_point::max();
 
 // Seconds as Python counts them. Not a number, or out of all reason: ValueError.
 Duration duration_of(double seconds, const char* what) {
@@ -127,9 +131,11 @@ py::object ClientBinding::admin(std::string_view action, std::string_view argume
 void ClientBinding::close() {
   if (client_ == nullptr || is_forked()) return;
   // Taken first: another thread, which may run while this one waits, finds a closed client.
-  const std::unique_ptr<client::Client> closing = std::move(client_);
+  std::unique_ptr<client::Client> closing = std::move(client_);
+  if (!may_wait()) return;  // it ends with the GIL held, which its own thread does not need
+  const Waiter counted;
   const py::gil_scoped_release released;
-  closing->close();
+  closing.reset();
 }
 
 py::dict ClientBinding::counters() const {
@@ -181,11 +187,17 @@ void define_client(py::module_& module) {
       .def("done", &Operation::done, "Whether the call has ended.")
       .def(
           "wait",
-          [](Operation& self, double seconds) {
-            const auto until = std::chrono::steady_clock::now() + duration_of(seconds, "timeout");
-            return self.wait(until);
+          [](Operation& self, std::optional<double> seconds) {
+            return self.wait(seconds ? Clock::now() + duration_of(*seconds, "timeout") : kNever);
           },
-          py::arg("seconds"), "Waits; returns whether the call has ended.")
+          py::arg("seconds") = py::none(), "Waits; returns whether the call has ended.")
+      .def(
+          "result",
+          [](Operation& self) {
+            (void)self.wait(kNever);
+            return self.outcome();
+          },
+          "Waits, and returns what the call came to.")
       .def("outcome", &Operation::outcome, "What the call came to. ValueError before its end.");
 
   py::class_<CompletionQueue, std::shared_ptr<CompletionQueue>>(
@@ -245,6 +257,7 @@ void define_client(py::module_& module) {
           [](ClientBinding& self, const std::string& action, const std::string& argument, double d,
              int e, Queue q) { return self.admin(action, argument, Call{d, e, std::move(q)}); },
           py::arg("action"), py::arg("argument"), deadline, endpoint, queue)
+      .def("check", &ClientBinding::check_usable, "Raises ClosedError or ForkedError.")
       .def("close", &ClientBinding::close, "Ends calls under way; idempotent.")
       .def_property_readonly("closed", &ClientBinding::is_closed)
       .def_property_readonly("forked", &ClientBinding::is_forked)

@@ -13,13 +13,14 @@
 
 #include "client/client.hpp"
 #include "completion.hpp"
+#include "waiting.hpp"
 
 namespace paxledger::bindings {
 
 // Threads: any, each with the GIL.
 //
 // Fork: a child process has the object, but not the thread that does its I/O. Every call is refused
-// there with RuntimeError, and the destructor leaves alone what only that thread could end.
+// there with ForkedError, and the destructor leaves alone what only that thread could end.
 class ClientBinding {
  public:
   // Throws ValueError for bad options, OSError where the system refuses sockets.
@@ -46,19 +47,22 @@ class ClientBinding {
   pybind11::object chain(std::uint64_t first, const Call& call);
   pybind11::object admin(std::string_view action, std::string_view argument, const Call& call);
 
+  // Throws ClosedError or ForkedError.
+  void check_usable() const;
+
   // Ends calls under way, as client::Client::close(). Idempotent; nothing in a forked child.
   void close();
   [[nodiscard]] bool is_closed() const { return client_ == nullptr; }
-  [[nodiscard]] bool is_forked() const { return getpid() != owner_; }
+  [[nodiscard]] bool is_forked() const { return generation_ != fork_generation; }
   [[nodiscard]] pybind11::dict counters() const;
 
  private:
   // Starts a call: `start(options, done)` with where its completion goes.
   template <class Start>
   pybind11::object begin(const Call& call, Start start);
-  void check_usable() const;
 
-  const pid_t owner_;
+  const unsigned generation_ = fork_generation;
+  const pid_t owner_;  // for messages
   std::unique_ptr<client::Client> client_;  // null after close()
 };
 

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include "errors.hpp"
 #include "waiting.hpp"
 
 namespace paxledger::bindings {
@@ -60,22 +61,37 @@ py::tuple to_python(const Completion& completion) {
   return from_chain(std::get<Result<client::ChainPage>>(completion));
 }
 
+Operation::~Operation() {
+  if (is_forked()) (void)changed_.release();
+}
+
+void Operation::check_process() const {
+  if (!is_forked()) return;
+  raise_named("ForkedError",
+              "this call was made before the fork, and can be waited for in the parent only");
+}
+
 void Operation::complete(Completion completion) {
-  {
-    const std::lock_guard lock(mutex_);
-    completion_ = std::move(completion);
-  }
-  changed_.notify_all();
+  // Under the lock to the end: whoever waits may destroy the operation as soon as it is released.
+  const std::lock_guard lock(mutex_);
+  completion_ = std::move(completion);
+  if (changed_) changed_->notify_all();
 }
 
 bool Operation::done() const {
+  check_process();
   const std::lock_guard lock(mutex_);
   return completion_.has_value();
 }
 
 bool Operation::wait(std::chrono::steady_clock::time_point until) {
-  if (done()) return true;
-  return wait_for(mutex_, changed_, until, [this] { return completion_.has_value(); });
+  check_process();
+  {
+    const std::lock_guard lock(mutex_);
+    if (completion_) return true;
+    if (!changed_) changed_ = std::make_unique<std::condition_variable>();
+  }
+  return wait_for(mutex_, *changed_, until, [this] { return completion_.has_value(); });
 }
 
 py::tuple Operation::outcome() const {
@@ -99,9 +115,12 @@ void CompletionQueue::push(std::uint64_t token, Completion completion) {
 }
 
 py::list CompletionQueue::drain() {
+  if (generation_ != fork_generation) {
+    raise_named("ForkedError", "this queue belongs to the process that made it, not to its fork");
+  }
   std::deque<std::pair<std::uint64_t, Completion>> taken;
   {
-    const py::gil_scoped_release released;
+    // With the GIL, for the I/O thread holds the lock but for a moment.
     const std::lock_guard lock(mutex_);
     taken.swap(completed_);
     eventfd_t ignored = 0;

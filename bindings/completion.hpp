@@ -17,6 +17,7 @@
 
 #include "base/result.hpp"
 #include "client/outcome.hpp"
+#include "waiting.hpp"
 
 namespace paxledger::bindings {
 
@@ -30,20 +31,35 @@ using Completion =
 [[nodiscard]] pybind11::tuple to_python(const Completion& completion);
 
 // One call that Python waits for. Shared by the Python object and the I/O thread's callback.
+//
+// In a fork of the process that made it, it never ends, and its mutex may be locked for ever: all
+// methods raise ForkedError there, and the destructor touches nothing that a thread may have used.
 class Operation {
  public:
-  void complete(Completion completion);
+  Operation() = default;
+  Operation(const Operation&) = delete;
+  Operation& operator=(const Operation&) = delete;
+  ~Operation();
 
+  void complete(Completion completion);  // by the I/O thread, or by who starts the call
+
+  // All with the GIL, which wait() gives up meanwhile.
   [[nodiscard]] bool done() const;
-  // With the GIL, which is given up meanwhile. Whether it is done at the end.
+  // Whether it is done at the end.
   [[nodiscard]] bool wait(std::chrono::steady_clock::time_point until);
-  // With the GIL. Precondition: done(). Python's exception if not.
+  // Throws ValueError if it is not done.
   [[nodiscard]] pybind11::tuple outcome() const;
 
  private:
+  void check_process() const;
+  [[nodiscard]] bool is_forked() const { return generation_ != fork_generation; }
+
+  const unsigned generation_ = fork_generation;
   mutable std::mutex mutex_;
-  mutable std::condition_variable changed_;
   std::optional<Completion> completion_;  // under mutex_; written once
+  // Made by the first that waits. On the heap, so that it can be given up in a fork, where the end
+  // of a condition variable would wait for threads that do not exist.
+  std::unique_ptr<std::condition_variable> changed_;  // under mutex_; written once
 };
 
 // Completions of many calls, for an event loop: fileno() becomes readable when there are some.
@@ -66,6 +82,7 @@ class CompletionQueue {
   [[nodiscard]] pybind11::list drain();
 
  private:
+  const unsigned generation_ = fork_generation;
   const int descriptor_;  // an eventfd
   std::uint64_t last_token_ = 0;
   std::mutex mutex_;

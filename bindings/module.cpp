@@ -1,9 +1,9 @@
 // paxledger._core: what Python sees of the C++ libraries. Private; python/paxledger is the face.
+#include <pthread.h>
 #include <pybind11/native_enum.h>
 #include <pybind11/pybind11.h>
 
-#include <chrono>
-#include <thread>
+#include <new>
 
 #include "base/result.hpp"
 #include "client_binding.hpp"
@@ -12,22 +12,6 @@
 
 namespace py = pybind11;
 using paxledger::ErrorCode;
-
-namespace {
-
-// Waits until no Python thread is in a wait of this module, at most so long; returns whether none is.
-bool await_waiters(double seconds) {
-  using Clock = std::chrono::steady_clock;
-  const auto until = Clock::now() + std::chrono::duration<double>(seconds);
-  while (paxledger::bindings::waiters != 0) {
-    if (Clock::now() >= until) return false;
-    const py::gil_scoped_release released;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return true;
-}
-
-}  // namespace
 
 PYBIND11_MODULE(_core, module) {
   module.doc() = "What Python sees of the C++ libraries; paxledger is the face.";
@@ -51,8 +35,11 @@ PYBIND11_MODULE(_core, module) {
       .value("configuration", ErrorCode::configuration)
       .finalize();
 
-  module.def("await_waiters", &await_waiters, py::arg("seconds"),
-             "Waits until no thread is in a wait of this module; whether that is so.");
+  if (pthread_atfork(nullptr, nullptr, &paxledger::bindings::note_fork) != 0) {
+    throw std::bad_alloc();  // its only error
+  }
+  module.def("await_waiters", &paxledger::bindings::end_waits, py::arg("seconds"),
+             "Forbids waits to other threads, and waits for theirs; whether none is left.");
   paxledger::bindings::define_client(module);
   paxledger::bindings::define_cluster(module);
 }

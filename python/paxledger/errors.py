@@ -128,6 +128,12 @@ class ConfigurationError(Error, ValueError):
     code = "configuration"
 
 
+class CodecError(Error, ValueError):
+    """A codec could not read the bytes that are stored; the read itself went well."""
+
+    code = "codec"
+
+
 class ClosedError(Error):
     """A client or cluster was used after it was closed."""
 
