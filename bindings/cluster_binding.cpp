@@ -1,13 +1,18 @@
 #include "cluster_binding.hpp"
 
+#include <pybind11/functional.h>
 #include <pybind11/stl.h>
+#include <sys/socket.h>
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <mutex>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
+#include <vector>
 
 #include "control/local_cluster.hpp"
 #include "errors.hpp"
@@ -80,16 +85,35 @@ py::dict to_python(const FaultRecord& record) {
   return all;
 }
 
-// Threads: any, each with the GIL; calls run one after another.
+// Whether Python has an exception pending: what a signal's handler raised, e.g. KeyboardInterrupt, or
+// what was pending before. Called without the GIL.
+bool has_exception() {
+  const py::gil_scoped_acquire acquired;
+  return PyErr_Occurred() != nullptr || PyErr_CheckSignals() != 0;
+}
+
+// Threads: any, each with the GIL; calls run one after another. Every wait of a call hears Ctrl-C.
 class ClusterBinding {
  public:
   using Progress = std::function<void(const std::string&)>;
 
-  ClusterBinding(const std::string& file, const std::string& daemon, Progress progress)
+  ClusterBinding(const std::string& file, const std::string& daemon, const Progress& progress)
       : configuration_(value_or_raise(node::read_configuration(file))),
-        cluster_(configuration_, daemon, std::move(progress)) {}
+        cluster_(configuration_, daemon,
+                 [progress](const std::string& line) { tell(progress, line); }) {
+    cluster_.interrupt_when(&has_exception);
+    cluster_.on_spawn([this](pid_t pid) { report(pid); });
+  }
 
   [[nodiscard]] const node::Configuration& configuration() const { return configuration_; }
+
+  // From now on a line of JSON, ["process", pid], is sent to this socket for each process that is
+  // started, at once: Python may not live to do it.
+  void report_to(int socket) { guardian_ = socket; }
+  [[nodiscard]] std::set<pid_t> spawned() const {
+    const std::lock_guard alone(spawned_mutex_);
+    return spawned_;
+  }
 
   // Runs `call` on the cluster without the GIL, one at a time, and raises its error.
   template <class Call>
@@ -97,16 +121,47 @@ class ClusterBinding {
     const Waiter counted;
     auto result = [&] {
       const py::gil_scoped_release released;
-      const std::lock_guard alone(mutex_);
-      return call(cluster_);
+      const std::unique_lock alone = take_turn();
+      using Answer = decltype(call(cluster_));
+      return alone ? call(cluster_) : Answer(Error{ErrorCode::shutting_down, "interrupted"});
     }();
     if (PyErr_Occurred() != nullptr) throw py::error_already_set();
     return value_or_raise(std::move(result));
   }
 
  private:
+  // Runs without the GIL. What Python raises is left pending, which ends the call.
+  static void tell(const Progress& progress, const std::string& line) {
+    const py::gil_scoped_acquire acquired;
+    if (!progress || PyErr_Occurred() != nullptr) return;
+    try {
+      progress(line);
+    } catch (py::error_already_set& raised) {
+      raised.restore();
+    }
+  }
+
+  // Does not own the lock if Python has an exception pending.
+  std::unique_lock<std::timed_mutex> take_turn() {
+    std::unique_lock turn(mutex_, std::defer_lock);
+    while (!turn.try_lock_for(kSignalInterval) && !has_exception()) {
+    }
+    return turn;
+  }
+
+  void report(pid_t pid) {
+    const std::string line = "[\"process\", " + std::to_string(pid) + "]\n";
+    // If nobody listens any more, the next start notices.
+    if (guardian_ >= 0) (void)::send(guardian_, line.data(), line.size(), MSG_NOSIGNAL);
+    const std::lock_guard alone(spawned_mutex_);
+    spawned_.insert(pid);
+  }
+
   const node::Configuration configuration_;
-  std::mutex mutex_;  // never waited for with the GIL
+  std::atomic<int> guardian_ = -1;
+  mutable std::mutex spawned_mutex_;
+  std::set<pid_t> spawned_;  // by this object, ever; under spawned_mutex_
+  std::timed_mutex mutex_;   // never waited for with the GIL
   LocalCluster cluster_;
 };
 
@@ -137,10 +192,18 @@ py::list processes(ClusterBinding& self) {
   return list;
 }
 
-void inject(ClusterBinding& self, std::uint32_t from, std::uint32_t to, bool block, double drop,
-            double delay_ms, double jitter_ms, double duplicate, double reorder) {
-  const LinkFault fault{id(from), id(to), block, drop, delay_ms, jitter_ms, duplicate, reorder};
-  self.run([&](LocalCluster& cluster) { return cluster.inject(fault); });
+using Link = std::tuple<std::uint32_t, std::uint32_t, bool, double, double, double, double, double>;
+
+LinkFault fault_of(const Link& link) {
+  const auto& [from, to, block, drop, delay_ms, jitter_ms, duplicate, reorder] = link;
+  return {id(from), id(to), block, drop, delay_ms, jitter_ms, duplicate, reorder};
+}
+
+void inject(ClusterBinding& self, const std::vector<Link>& links) {
+  std::vector<LinkFault> faults;
+  faults.reserve(links.size());
+  for (const Link& link : links) faults.push_back(fault_of(link));
+  self.run([&](LocalCluster& cluster) { return cluster.inject(faults); });
 }
 
 }  // namespace
@@ -155,7 +218,7 @@ void define_cluster(py::module_& module) {
       "The path of paxledgerd: on PATH.");
 
   py::class_<ClusterBinding>(module, "LocalCluster", "The nodes of a cluster.yaml as processes.")
-      .def(py::init<const std::string&, const std::string&, ClusterBinding::Progress>(),
+      .def(py::init<const std::string&, const std::string&, const ClusterBinding::Progress&>(),
            py::arg("file"), py::arg("daemon"), py::arg("progress"))
       .def("configuration",
            [](const ClusterBinding& self) { return to_python(self.configuration()); })
@@ -181,9 +244,11 @@ void define_cluster(py::module_& module) {
       .def("resume", &on_node<&LocalCluster::resume>, py::arg("node"))
       .def("restart", &on_node<&LocalCluster::restart>, py::arg("node"))
       .def("wipe", &on_node<&LocalCluster::wipe>, py::arg("node"))
-      .def("inject", &inject, py::arg("source"), py::arg("target"), py::kw_only(),
-           py::arg("block"), py::arg("drop"), py::arg("delay_ms"), py::arg("jitter_ms"),
-           py::arg("duplicate"), py::arg("reorder"))
+      .def("inject", &inject, py::arg("links"),
+           "All at once: [(from, to, block, drop, delay_ms, jitter_ms, duplicate, reorder)…]")
+      .def("report_to", &ClusterBinding::report_to, py::arg("socket"),
+           "Where every started process is reported, as a line of JSON.")
+      .def("spawned", &ClusterBinding::spawned, "The pids of all processes started by this object.")
       .def(
           "heal",
           [](ClusterBinding& self, double patience) {

@@ -43,6 +43,19 @@ void LocalCluster::tell(const std::string& line) const {
   if (progress_) progress_(line);
 }
 
+Result<void> LocalCluster::linger() const {
+  if (is_interrupted()) return Error{ErrorCode::shutting_down, "interrupted"};
+  std::this_thread::sleep_for(kPollInterval);
+  return {};
+}
+
+client::Outcome LocalCluster::await(std::future<client::Outcome> answer) const {
+  while (answer.wait_for(kPollInterval) != std::future_status::ready) {
+    if (is_interrupted()) return {ErrorCode::shutting_down, {}, {}, {}, "interrupted"};
+  }
+  return answer.get();
+}
+
 Result<std::filesystem::path> LocalCluster::find_daemon() {
   std::error_code error;
   const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
@@ -164,6 +177,7 @@ Result<void> LocalCluster::launch(NodeId node, bool initialise, bool rejoin) {
   }
   auto pid = spawn(arguments, log_file(node));
   if (!pid) return pid.error();
+  if (spawned_) spawned_(*pid);
   started_.push_back({node, ProcessState::running, *pid});
   tell("started " + name(node) + " (process " + std::to_string(*pid) + ")" +
        (rejoin       ? ", rejoining"
@@ -272,18 +286,18 @@ Result<void> LocalCluster::restore_link_faults(NodeId node) {
   call.deadline = milliseconds(500);
   const auto until = Clock::now() + std::chrono::seconds(30);
   for (;;) {
-    const auto answer = (*db)->admin("status", {}, call).get();
+    const auto answer = await((*db)->admin("status", {}, call));
     if (answer.ok()) break;
     if (auto alive = check_started(); !alive) return alive;
     if (Clock::now() >= until) {
       return Error{ErrorCode::io, name(node) + " runs, but does not answer: " + answer.message +
                                       "; see " + log_file(node).string()};
     }
-    std::this_thread::sleep_for(kPollInterval);
+    if (auto waited = linger(); !waited) return waited.error();
   }
   for (const LinkFault& fault : record->links) {
     if (fault.from != node) continue;
-    const auto answer = (*db)->admin("fault", fault.admin_argument(), call).get();
+    const auto answer = await((*db)->admin("fault", fault.admin_argument(), call));
     if (!answer.ok()) return answer.error();
   }
   return {};
@@ -299,7 +313,7 @@ Result<void> LocalCluster::wait_until_serving(Duration patience) {
   std::string why = "nobody answered yet";
   for (;;) {
     if (auto alive = check_started(); !alive) return alive;
-    const auto answer = (*db)->get(kProbeKey, client::ReadMode::linearizable, call).get();
+    const auto answer = await((*db)->get(kProbeKey, client::ReadMode::linearizable, call));
     if (answer.ok() || answer.code == ErrorCode::not_found) break;
     why = answer.message.empty() ? std::string(to_string(answer.code)) : answer.message;
     const auto now = Clock::now();
@@ -316,7 +330,7 @@ Result<void> LocalCluster::wait_until_serving(Duration patience) {
       tell("waiting for the cluster to serve: " + doing.substr(0, doing.find('\n')));
       next_word = now + std::chrono::seconds(2);
     }
-    std::this_thread::sleep_for(kPollInterval);
+    if (auto waited = linger(); !waited) return waited.error();
   }
   return check_started();
 }
@@ -332,14 +346,14 @@ Result<void> LocalCluster::wait_until_ready(const std::vector<NodeId>& nodes) {
     for (;;) {
       // A linearizable read through this node and no other: it must know the leader and have
       // applied what the cluster has decided.
-      const auto answer = (*db)->get(kProbeKey, client::ReadMode::linearizable, call).get();
+      const auto answer = await((*db)->get(kProbeKey, client::ReadMode::linearizable, call));
       if (answer.ok() || answer.code == ErrorCode::not_found) break;
       if (auto alive = check_started(); !alive) return alive;
       if (Clock::now() >= until) {
         tell(name(node) + " is not ready yet: " + answer.error().message);
         break;
       }
-      std::this_thread::sleep_for(kPollInterval);
+      if (auto waited = linger(); !waited) return waited.error();
     }
   }
   return {};
@@ -365,7 +379,7 @@ Result<bool> LocalCluster::wait_until_stopped(pid_t pid, NodeId node, Duration p
   while (inspect(pid, node, configuration_.file) != ProcessState::stopped ||
          lock_holder(lock_file(node)) == pid) {
     if (Clock::now() >= until) return false;
-    std::this_thread::sleep_for(kPollInterval);
+    if (auto waited = linger(); !waited) return waited.error();
   }
   (void)reap(pid);
   std::erase_if(started_, [&](const ProcessStatus& each) { return each.pid == pid; });

@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <future>
 #include <utility>
+#include <vector>
 
 #include "control/local_cluster.hpp"
 
@@ -49,7 +51,12 @@ Result<void> LocalCluster::resume(NodeId node) {
   if (!record) return record.error();
   if (auto sent = signal(node, SIGCONT); !sent) return sent;
   record->paused.erase(node);
-  return write_fault_record(fault_file(), *record);
+  if (auto written = write_fault_record(fault_file(), *record); !written) return written;
+  // It did not hear what was ordered while it was paused.
+  const bool has_faults =
+      std::any_of(record->links.begin(), record->links.end(),
+                  [&](const LinkFault& fault) { return fault.from == node; });
+  return has_faults ? restore_link_faults(node) : Result<void>();
 }
 
 Result<void> LocalCluster::wipe(NodeId node) {
@@ -67,22 +74,41 @@ Result<void> LocalCluster::wipe(NodeId node) {
 }
 
 Result<void> LocalCluster::inject(const LinkFault& fault) {
-  if (auto checked = check(fault); !checked) return checked;
-  for (const NodeId node : {fault.from, fault.to}) {
-    if (auto is_known = known(node); !is_known) return is_known;
+  return inject(std::vector{fault});
+}
+
+Result<void> LocalCluster::inject(const std::vector<LinkFault>& all) {
+  for (const LinkFault& fault : all) {
+    if (auto checked = check(fault); !checked) return checked;
+    for (const NodeId node : {fault.from, fault.to}) {
+      if (auto is_known = known(node); !is_known) return is_known;
+    }
   }
   auto record = faults();
   if (!record) return record.error();
   auto db = client();
   if (!db) return db.error();
-  client::CallOptions call;
-  call.endpoint = endpoint_of(fault.from);
-  const auto answer = (*db)->admin("fault", fault.admin_argument(), call).get();
-  if (!answer.ok()) {
-    return Error{answer.code, name(fault.from) + ": " + answer.error().message};
+  std::vector<std::pair<const LinkFault*, std::future<client::Outcome>>> orders;
+  for (const LinkFault& fault : all) {
+    if (process(fault.from).state != ProcessState::running && configuration_.fault_injection) {
+      record->set_link(fault);
+      continue;
+    }
+    client::CallOptions call;
+    call.endpoint = endpoint_of(fault.from);
+    orders.emplace_back(&fault, (*db)->admin("fault", fault.admin_argument(), call));
   }
-  record->set_link(fault);
-  return write_fault_record(fault_file(), *record);
+  Result<void> first_problem;
+  for (auto& [fault, answer] : orders) {
+    const auto outcome = await(std::move(answer));
+    if (outcome.ok()) {
+      record->set_link(*fault);
+    } else if (first_problem.ok()) {
+      first_problem = Error{outcome.code, name(fault->from) + ": " + outcome.error().message};
+    }
+  }
+  auto written = write_fault_record(fault_file(), *record);
+  return first_problem.ok() ? written : first_problem;
 }
 
 Result<void> LocalCluster::heal(Duration patience) {
@@ -105,7 +131,7 @@ Result<void> LocalCluster::heal(Duration patience) {
     if (process(node).state != ProcessState::running) continue;
     client::CallOptions call;
     call.endpoint = at;
-    const auto answer = (*db)->admin("fault", R"({"heal": true})", call).get();
+    const auto answer = await((*db)->admin("fault", R"({"heal": true})", call));
     if (!answer.ok()) return Error{answer.code, name(node) + ": " + answer.error().message};
   }
   if (!record->links.empty()) tell("healed all links");
