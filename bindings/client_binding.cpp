@@ -67,7 +67,7 @@ void ClientBinding::check_usable() const {
 }
 
 template <class Start>
-py::object ClientBinding::begin(const Call& call, Start start) {
+ClientBinding::Started ClientBinding::begin(const Call& call, Start start) {
   check_usable();
   const CallOptions options = options_of(call);
   if (call.queue) {
@@ -75,54 +75,55 @@ py::object ClientBinding::begin(const Call& call, Start start) {
     start(options, [queue = call.queue, token](auto result) {
       queue->push(token, Completion(std::move(result)));
     });
-    return py::int_(token);
+    return Started(py::int_(token));
   }
   auto operation = std::make_shared<Operation>();
-  start(options,
-        [operation](auto result) { operation->complete(Completion(std::move(result))); });
-  return py::cast(operation);
+  start(options, [operation](auto result) { operation->complete(Completion(std::move(result))); });
+  return Started(py::cast(operation));
 }
 
-py::object ClientBinding::put(std::string_view key, std::string_view value, const Call& call) {
+ClientBinding::Started ClientBinding::put(std::string_view key, std::string_view value,
+                                          const Call& call) {
   return begin(call, [&](const CallOptions& options, auto done) {
     client_->put(key, value, options, client::Client::Callback(std::move(done)));
   });
 }
 
-py::object ClientBinding::remove(std::string_view key, const Call& call) {
+ClientBinding::Started ClientBinding::remove(std::string_view key, const Call& call) {
   return begin(call, [&](const CallOptions& options, auto done) {
     client_->remove(key, options, client::Client::Callback(std::move(done)));
   });
 }
 
-py::object ClientBinding::compare_and_put(std::string_view key, std::uint64_t expected,
-                                          std::string_view value, const Call& call) {
+ClientBinding::Started ClientBinding::compare_and_put(std::string_view key, std::uint64_t expected,
+                                                      std::string_view value, const Call& call) {
   return begin(call, [&](const CallOptions& options, auto done) {
     client_->compare_and_put(key, Revision(expected), value, options,
                              client::Client::Callback(std::move(done)));
   });
 }
 
-py::object ClientBinding::get(std::string_view key, ReadMode mode, const Call& call) {
+ClientBinding::Started ClientBinding::get(std::string_view key, ReadMode mode, const Call& call) {
   return begin(call, [&](const CallOptions& options, auto done) {
     client_->get(key, mode, options, client::Client::Callback(std::move(done)));
   });
 }
 
-py::object ClientBinding::scan(std::string_view prefix, ReadMode mode, const Call& call) {
+ClientBinding::Started ClientBinding::scan(std::string_view prefix, ReadMode mode,
+                                           const Call& call) {
   return begin(call, [&](const CallOptions& options, auto done) {
     client_->scan(prefix, mode, options, client::Client::ScanCallback(std::move(done)));
   });
 }
 
-py::object ClientBinding::chain(std::uint64_t first, const Call& call) {
+ClientBinding::Started ClientBinding::chain(std::uint64_t first, const Call& call) {
   return begin(call, [&](const CallOptions& options, auto done) {
     client_->chain(Height(first), options, client::Client::ChainCallback(std::move(done)));
   });
 }
 
-py::object ClientBinding::admin(std::string_view action, std::string_view argument,
-                                const Call& call) {
+ClientBinding::Started ClientBinding::admin(std::string_view action, std::string_view argument,
+                                            const Call& call) {
   return begin(call, [&](const CallOptions& options, auto done) {
     client_->admin(action, argument, options, client::Client::Callback(std::move(done)));
   });
@@ -138,10 +139,10 @@ void ClientBinding::close() {
   closing.reset();
 }
 
-py::dict ClientBinding::counters() const {
+py::typing::Dict<py::str, int> ClientBinding::counters() const {
   check_usable();
   const client::Counters counters = client_->counters();
-  py::dict all;
+  py::typing::Dict<py::str, int> all;
   all["packets_sent"] = counters.packets_sent;
   all["requests_sent"] = counters.requests_sent;
   all["retries"] = counters.retries;
@@ -167,6 +168,12 @@ std::shared_ptr<ClientBinding> make_client(std::vector<std::string> endpoints,
   options.connections = connections;
   options.spread = spread;
   return std::make_shared<ClientBinding>(std::move(options));
+}
+
+using Queue = std::optional<std::shared_ptr<CompletionQueue>>;
+
+ClientBinding::Call call_of(double deadline_s, int endpoint, const Queue& queue) {
+  return {deadline_s, endpoint, queue.value_or(nullptr)};
 }
 
 std::string_view view_of(const py::bytes& octets) {
@@ -200,17 +207,16 @@ void define_client(py::module_& module) {
           "Waits, and returns what the call came to.")
       .def("outcome", &Operation::outcome, "What the call came to. ValueError before its end.");
 
-  py::class_<CompletionQueue, std::shared_ptr<CompletionQueue>>(
-      module, "CompletionQueue", "Ends of calls, for an event loop.")
+  py::class_<CompletionQueue, std::shared_ptr<CompletionQueue>>(module, "CompletionQueue",
+                                                                "Ends of calls, for an event loop.")
       .def(py::init<>())
       .def("fileno", &CompletionQueue::fileno, "Readable when drain() would return something.")
       .def("drain", &CompletionQueue::drain, "All (token, outcome) that have come in.");
 
-  using Queue = std::shared_ptr<CompletionQueue>;
-  using Call = ClientBinding::Call;
   const auto deadline = py::arg("deadline") = -1.0;
   const auto endpoint = py::arg("endpoint") = -1;
   const auto queue = py::arg("queue") = py::none();
+
   py::class_<ClientBinding, std::shared_ptr<ClientBinding>>(module, "Client",
                                                             "The client of the C++ library.")
       .def(py::init(&make_client), py::kw_only(), py::arg("endpoints"), py::arg("cluster"),
@@ -219,43 +225,41 @@ void define_client(py::module_& module) {
       .def(
           "put",
           [](ClientBinding& self, const py::bytes& key, const py::bytes& value, double d, int e,
-             Queue q) { return self.put(view_of(key), view_of(value), Call{d, e, std::move(q)}); },
+             const Queue& q) { return self.put(view_of(key), view_of(value), call_of(d, e, q)); },
           py::arg("key"), py::arg("value"), deadline, endpoint, queue)
       .def(
           "remove",
-          [](ClientBinding& self, const py::bytes& key, double d, int e, Queue q) {
-            return self.remove(view_of(key), Call{d, e, std::move(q)});
+          [](ClientBinding& self, const py::bytes& key, double d, int e, const Queue& q) {
+            return self.remove(view_of(key), call_of(d, e, q));
           },
           py::arg("key"), deadline, endpoint, queue)
       .def(
           "compare_and_put",
           [](ClientBinding& self, const py::bytes& key, std::uint64_t revision,
-             const py::bytes& value, double d, int e, Queue q) {
-            return self.compare_and_put(view_of(key), revision, view_of(value),
-                                        Call{d, e, std::move(q)});
+             const py::bytes& value, double d, int e, const Queue& q) {
+            return self.compare_and_put(view_of(key), revision, view_of(value), call_of(d, e, q));
           },
           py::arg("key"), py::arg("revision"), py::arg("value"), deadline, endpoint, queue)
       .def(
           "get",
-          [](ClientBinding& self, const py::bytes& key, ReadMode mode, double d, int e, Queue q) {
-            return self.get(view_of(key), mode, Call{d, e, std::move(q)});
-          },
+          [](ClientBinding& self, const py::bytes& key, ReadMode mode, double d, int e,
+             const Queue& q) { return self.get(view_of(key), mode, call_of(d, e, q)); },
           py::arg("key"), py::arg("mode"), deadline, endpoint, queue)
       .def(
           "scan",
           [](ClientBinding& self, const py::bytes& prefix, ReadMode mode, double d, int e,
-             Queue q) { return self.scan(view_of(prefix), mode, Call{d, e, std::move(q)}); },
+             const Queue& q) { return self.scan(view_of(prefix), mode, call_of(d, e, q)); },
           py::arg("prefix"), py::arg("mode"), deadline, endpoint, queue)
       .def(
           "chain",
-          [](ClientBinding& self, std::uint64_t first, double d, int e, Queue q) {
-            return self.chain(first, Call{d, e, std::move(q)});
+          [](ClientBinding& self, std::uint64_t first, double d, int e, const Queue& q) {
+            return self.chain(first, call_of(d, e, q));
           },
           py::arg("first"), deadline, endpoint, queue)
       .def(
           "admin",
           [](ClientBinding& self, const std::string& action, const std::string& argument, double d,
-             int e, Queue q) { return self.admin(action, argument, Call{d, e, std::move(q)}); },
+             int e, const Queue& q) { return self.admin(action, argument, call_of(d, e, q)); },
           py::arg("action"), py::arg("argument"), deadline, endpoint, queue)
       .def("check", &ClientBinding::check_usable, "Raises ClosedError or ForkedError.")
       .def("close", &ClientBinding::close, "Ends calls under way; idempotent.")

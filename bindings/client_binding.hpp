@@ -2,6 +2,7 @@
 #pragma once
 
 #include <pybind11/pybind11.h>
+#include <pybind11/typing.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -38,14 +39,15 @@ class ClientBinding {
   };
 
   // Each returns a token of the queue, or an Operation.
-  pybind11::object put(std::string_view key, std::string_view value, const Call& call);
-  pybind11::object remove(std::string_view key, const Call& call);
-  pybind11::object compare_and_put(std::string_view key, std::uint64_t expected,
-                                   std::string_view value, const Call& call);
-  pybind11::object get(std::string_view key, client::ReadMode mode, const Call& call);
-  pybind11::object scan(std::string_view prefix, client::ReadMode mode, const Call& call);
-  pybind11::object chain(std::uint64_t first, const Call& call);
-  pybind11::object admin(std::string_view action, std::string_view argument, const Call& call);
+  using Started = pybind11::typing::Union<Operation, int>;
+  Started put(std::string_view key, std::string_view value, const Call& call);
+  Started remove(std::string_view key, const Call& call);
+  Started compare_and_put(std::string_view key, std::uint64_t expected, std::string_view value,
+                          const Call& call);
+  Started get(std::string_view key, client::ReadMode mode, const Call& call);
+  Started scan(std::string_view prefix, client::ReadMode mode, const Call& call);
+  Started chain(std::uint64_t first, const Call& call);
+  Started admin(std::string_view action, std::string_view argument, const Call& call);
 
   // Throws ClosedError or ForkedError.
   void check_usable() const;
@@ -54,15 +56,15 @@ class ClientBinding {
   void close();
   [[nodiscard]] bool is_closed() const { return client_ == nullptr; }
   [[nodiscard]] bool is_forked() const { return generation_ != fork_generation; }
-  [[nodiscard]] pybind11::dict counters() const;
+  [[nodiscard]] pybind11::typing::Dict<pybind11::str, int> counters() const;
 
  private:
   // Starts a call: `start(options, done)` with where its completion goes.
   template <class Start>
-  pybind11::object begin(const Call& call, Start start);
+  Started begin(const Call& call, Start start);
 
   const unsigned generation_ = fork_generation;
-  const pid_t owner_;  // for messages
+  const pid_t owner_;                       // for messages
   std::unique_ptr<client::Client> client_;  // null after close()
 };
 

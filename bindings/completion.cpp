@@ -21,37 +21,42 @@ int code_of(ErrorCode code) {
   return static_cast<int>(code);
 }
 
-py::tuple from_outcome(const client::Outcome& outcome) {
-  return py::make_tuple(code_of(outcome.code), bytes_of(outcome.value), outcome.revision.value(),
-                        outcome.height.value(), outcome.message);
+template <class... Parts>
+PythonOutcome make_outcome(Parts&&... parts) {
+  return PythonOutcome(py::make_tuple(std::forward<Parts>(parts)...));
 }
 
-py::tuple from_error(const Error& error) {
-  return py::make_tuple(code_of(error.code), py::list(), 0, 0, error.message);
+PythonOutcome from_outcome(const client::Outcome& outcome) {
+  return make_outcome(code_of(outcome.code), bytes_of(outcome.value), outcome.revision.value(),
+                      outcome.height.value(), outcome.message);
 }
 
-py::tuple from_scan(const Result<client::ScanResult>& result) {
+PythonOutcome from_error(const Error& error) {
+  return make_outcome(code_of(error.code), py::list(), 0, 0, error.message);
+}
+
+PythonOutcome from_scan(const Result<client::ScanResult>& result) {
   if (!result) return from_error(result.error());
   py::list items(result->items.size());
   for (std::size_t at = 0; at < result->items.size(); ++at) {
     const wire::ScanItem& item = result->items[at];
     items[at] = py::make_tuple(bytes_of(item.key), bytes_of(item.value), item.revision.value());
   }
-  return py::make_tuple(0, items, result->pages, result->height.value(), "");
+  return make_outcome(0, items, result->pages, result->height.value(), "");
 }
 
-py::tuple from_chain(const Result<client::ChainPage>& result) {
+PythonOutcome from_chain(const Result<client::ChainPage>& result) {
   if (!result) return from_error(result.error());
   py::list blocks(result->blocks.size());
   for (std::size_t at = 0; at < result->blocks.size(); ++at) {
     blocks[at] = bytes_of(result->blocks[at]);
   }
-  return py::make_tuple(0, blocks, result->first.value(), result->head.value(), "");
+  return make_outcome(0, blocks, result->first.value(), result->head.value(), "");
 }
 
 }  // namespace
 
-py::tuple to_python(const Completion& completion) {
+PythonOutcome to_python(const Completion& completion) {
   if (const auto* outcome = std::get_if<client::Outcome>(&completion)) {
     return from_outcome(*outcome);
   }
@@ -94,7 +99,7 @@ bool Operation::wait(std::chrono::steady_clock::time_point until) {
   return wait_for(mutex_, *changed_, until, [this] { return completion_.has_value(); });
 }
 
-py::tuple Operation::outcome() const {
+PythonOutcome Operation::outcome() const {
   if (!done()) throw py::value_error("the operation is still under way");
   return to_python(*completion_);  // written once, so it may be read without the lock
 }
@@ -114,7 +119,7 @@ void CompletionQueue::push(std::uint64_t token, Completion completion) {
   if (completed_.size() == 1) (void)eventfd_write(descriptor_, 1);
 }
 
-py::list CompletionQueue::drain() {
+CompletionQueue::Drained CompletionQueue::drain() {
   if (generation_ != fork_generation) {
     raise_named("ForkedError", "this queue belongs to the process that made it, not to its fork");
   }
@@ -126,7 +131,7 @@ py::list CompletionQueue::drain() {
     eventfd_t ignored = 0;
     (void)eventfd_read(descriptor_, &ignored);  // empty already: EAGAIN
   }
-  py::list all(taken.size());
+  Drained all(py::list(taken.size()));
   for (std::size_t at = 0; at < taken.size(); ++at) {
     all[at] = py::make_tuple(taken[at].first, to_python(taken[at].second));
   }

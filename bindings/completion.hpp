@@ -1,10 +1,11 @@
 // What a call of the C++ client came to, on its way to Python.
 //
-// The client's I/O thread never touches Python: it leaves C++ values here, and a Python thread, which
-// holds the GIL, fetches them.
+// The client's I/O thread never touches Python: it leaves C++ values here, and a Python thread,
+// which holds the GIL, fetches them.
 #pragma once
 
 #include <pybind11/pybind11.h>
+#include <pybind11/typing.h>
 
 #include <condition_variable>
 #include <cstdint>
@@ -28,7 +29,8 @@ using Completion =
 //   key calls, orders: (code, value: bytes, revision, height, message)
 //   scan:              (code, [(key, value, revision)…], pages, height, message)
 //   chain:             (code, [block: bytes…], first, head, message)
-[[nodiscard]] pybind11::tuple to_python(const Completion& completion);
+using PythonOutcome = pybind11::typing::Tuple<int, pybind11::object, int, int, pybind11::str>;
+[[nodiscard]] PythonOutcome to_python(const Completion& completion);
 
 // One call that Python waits for. Shared by the Python object and the I/O thread's callback.
 //
@@ -48,7 +50,7 @@ class Operation {
   // Whether it is done at the end.
   [[nodiscard]] bool wait(std::chrono::steady_clock::time_point until);
   // Throws ValueError if it is not done.
-  [[nodiscard]] pybind11::tuple outcome() const;
+  [[nodiscard]] PythonOutcome outcome() const;
 
  private:
   void check_process() const;
@@ -79,7 +81,8 @@ class CompletionQueue {
 
   void push(std::uint64_t token, Completion completion);
   // With the GIL: everything that is there, as [(token, outcome)…].
-  [[nodiscard]] pybind11::list drain();
+  using Drained = pybind11::typing::List<pybind11::typing::Tuple<int, PythonOutcome>>;
+  [[nodiscard]] Drained drain();
 
  private:
   const unsigned generation_ = fork_generation;

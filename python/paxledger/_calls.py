@@ -185,7 +185,10 @@ def _scanned(outcome: Outcome, prefix: Key) -> list[tuple[Any, bytes, int]]:
         raise _error(outcome, f"scan of {prefix!r}", False)
     items: list[tuple[bytes, bytes, int]] = outcome[1]
     if isinstance(prefix, str):
-        return [(key.decode("utf-8", "surrogateescape"), *rest) for key, *rest in items]
+        return [
+            (key.decode("utf-8", "surrogateescape"), octets, revision)
+            for key, octets, revision in items
+        ]
     return items
 
 
@@ -225,7 +228,10 @@ _WRITES = (_put_end, _delete_end, _remove_end, _compare_end)
 
 
 class Calls:
-    """Makes the calls of one view of a client. Raises TypeError and BadRequest for wrong arguments."""
+    """Makes the calls of one view of a client.
+
+    Raises TypeError and BadRequest for wrong arguments.
+    """
 
     def __init__(self, connection: Connection, codec: Codec) -> None:
         self.connection = connection

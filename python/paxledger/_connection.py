@@ -34,8 +34,13 @@ class Connection:
         outstanding_max: int = 4096,
         connections: int = 1,
     ) -> None:
-        nodes = endpoints if isinstance(endpoints, Mapping) else None
-        self.endpoints = _endpoints(endpoints if nodes is None else nodes.values())
+        if isinstance(endpoints, Mapping):
+            self.endpoints = _endpoints(endpoints.values())
+            names: Iterable[int] = endpoints
+        else:
+            self.endpoints = _endpoints(endpoints)
+            names = range(len(self.endpoints))
+        self._nodes = {node: index for index, node in enumerate(names)}
         if cluster is not None and not isinstance(cluster, str):
             raise TypeError(f"cluster is a name, not {type(cluster).__qualname__}")
         identity = None if cluster is None else cluster_id(cluster)
@@ -51,10 +56,6 @@ class Connection:
             connections=_count(connections, "connections"),
             spread=False,
         )
-        self._nodes = {
-            node: index
-            for index, node in enumerate(range(len(self.endpoints)) if nodes is None else nodes)
-        }
         _open.add(self)
 
     def endpoint_of(self, node: int | None) -> int:

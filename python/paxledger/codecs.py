@@ -7,10 +7,11 @@ for a view of it (`db.using("json")`) or for one call (`db.put(key, value, codec
 |---|---|---|
 | `"bytes"` | `bytes`, `bytearray`, `memoryview`; `str` as UTF-8 | `bytes` |
 | `"str"` | `str` | `str` |
-| `"json"` | what JSON has: `dict` with `str` keys, `list`, `str`, numbers, `bool`, `None` | the same |
-| `"msgpack"` | the same, and `bytes`, and keys of other types | the same |
+| `"json"` | `dict` with `str` keys, `list`, `str`, numbers, `bool`, `None` | the same |
+| `"msgpack"` | the same, and `bytes`, and `dict` with other keys | the same |
 
-JSON and MessagePack have one kind of sequence, so a tuple comes back as a list. Any object with the
+JSON and MessagePack have one kind of sequence, so a tuple comes back as a list; and JSON knows no
+keys but `str`, so `{1: 2}` comes back as `{"1": 2}`. Any object with the
 two methods of `Codec` serves as well.
 """
 
