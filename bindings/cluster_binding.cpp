@@ -100,7 +100,8 @@ class ClusterBinding {
   ClusterBinding(const std::string& file, const std::string& daemon, const Progress& progress)
       : configuration_(value_or_raise(node::read_configuration(file))),
         cluster_(configuration_, daemon,
-                 [progress](const std::string& line) { tell(progress, line); }) {
+                 [progress](const std::string& line) { tell(progress, line); }),
+        observer_(configuration_, daemon) {
     cluster_.interrupt_when(&has_exception);
     cluster_.on_spawn([this](pid_t pid) { report(pid); });
   }
@@ -127,6 +128,18 @@ class ClusterBinding {
     }();
     if (PyErr_Occurred() != nullptr) throw py::error_already_set();
     return value_or_raise(std::move(result));
+  }
+
+  // Looks at the cluster, which may be done while a call that changes it is under way.
+  template <class Look>
+  auto look(Look look) {
+    const Waiter counted;
+    auto seen = [&] {
+      const py::gil_scoped_release released;
+      const std::lock_guard alone(observer_mutex_);
+      return look(std::as_const(observer_));
+    }();
+    return value_or_raise(std::move(seen));
   }
 
  private:
@@ -163,6 +176,8 @@ class ClusterBinding {
   std::set<pid_t> spawned_;  // by this object, ever; under spawned_mutex_
   std::timed_mutex mutex_;   // never waited for with the GIL
   LocalCluster cluster_;
+  std::mutex observer_mutex_;  // never held for long
+  LocalCluster observer_;
 };
 
 NodeId id(std::uint32_t node) {
@@ -182,7 +197,7 @@ void on_node(ClusterBinding& self, std::uint32_t node) {
 }
 
 py::list processes(ClusterBinding& self) {
-  const auto all = self.run([](LocalCluster& cluster) {
+  const auto all = self.look([](const LocalCluster& cluster) {
     return Result<std::vector<ProcessStatus>>(cluster.processes());
   });
   py::list list;
@@ -257,7 +272,7 @@ void define_cluster(py::module_& module) {
           py::arg("patience"))
       .def("faults",
            [](ClusterBinding& self) {
-             return to_python(self.run([](LocalCluster& cluster) { return cluster.faults(); }));
+             return to_python(self.look([](const LocalCluster& cluster) { return cluster.faults(); }));
            })
       .def("processes", &processes, "[(node, \"stopped\" | \"running\" | \"paused\", pid)…]")
       .def(

@@ -84,7 +84,7 @@ class Control:
     # ---- nodes
 
     def node_id(self, node: Any) -> int:
-        """Returns the id of a node that is given by it or as a Node. Raises BadRequest, TypeError."""
+        """Returns the id of a node, given by it or as a Node. Raises BadRequest, TypeError."""
         number = getattr(node, "id", node)
         if isinstance(number, bool) or not isinstance(number, int):
             raise TypeError(
@@ -218,7 +218,7 @@ class Control:
             self._asker = None
 
 
-def _finish(call: _core.Operation, deadline: float) -> tuple[int, Any, int, int, str]:
+def _finish(call: Any, deadline: float) -> tuple[int, Any, int, int, str]:
     # The C++ client ends every call by its deadline.
     while not call.wait(deadline + 1):
         pass

@@ -77,7 +77,11 @@ class Guardian:
                 self.pid = os.posix_spawn(
                     sys.executable,
                     [sys.executable, "-I", "-S", "-X", "utf8", os.path.realpath(__file__)],
-                    {},
+                    {
+                        name: value
+                        for name, value in os.environ.items()
+                        if name == "LD_LIBRARY_PATH"
+                    },
                     file_actions=[
                         (os.POSIX_SPAWN_DUP2, theirs.fileno(), 0),
                         (os.POSIX_SPAWN_DUP2, null, 1),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import html
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from paxledger import views
 from paxledger.errors import Error
 
 if TYPE_CHECKING:
@@ -16,8 +18,8 @@ NodeStatus = dict[str, Any]
 
 # What /status says of a node, without what the status of a node that does not answer lacks too.
 _ASKED = (
-    "role leader ballot decided height head ready not_ready_reason hears_quorum abstaining repairing "
-    "repair_reason damage revision keys sessions queue uptime_s version peers counters"
+    "role leader ballot decided height head ready not_ready_reason hears_quorum abstaining "
+    "repairing repair_reason damage revision keys sessions queue uptime_s version peers counters"
 ).split()
 
 
@@ -255,6 +257,11 @@ class Node:
             >>> cluster.node(3).start(rejoin=True)
         """
         self._control.core.wipe(self.id)
+
+    def _repr_html_(self) -> str:
+        if self._control.closed or self._control.forked:
+            return f"<pre>{html.escape(repr(self))}</pre>"
+        return views.node_html(self.status(), self.endpoint, self.http)
 
     def __repr__(self) -> str:
         if self._control.closed or self._control.forked:
