@@ -42,6 +42,7 @@ CallOptions options_of(const ClientBinding::Call& call) {
 }  // namespace
 
 ClientBinding::ClientBinding(client::Options options) : owner_(getpid()) {
+  enter();
   auto connected = client::Client::connect(std::move(options));
   if (!connected) raise_error(connected.error());
   client_ = std::move(*connected);
@@ -58,6 +59,7 @@ ClientBinding::~ClientBinding() {
 }
 
 void ClientBinding::check_usable() const {
+  enter();
   if (is_forked()) {
     raise_named("ForkedError", "this client was opened in process " + std::to_string(owner_) +
                                    " and cannot be used in process " + std::to_string(getpid()) +
@@ -133,7 +135,6 @@ void ClientBinding::close() {
   if (client_ == nullptr || is_forked()) return;
   // Taken first: another thread, which may run while this one waits, finds a closed client.
   std::unique_ptr<client::Client> closing = std::move(client_);
-  if (!may_wait()) return;  // it ends with the GIL held, which its own thread does not need
   const Waiter counted;
   const py::gil_scoped_release released;
   closing.reset();
@@ -174,6 +175,14 @@ using Queue = std::optional<std::shared_ptr<CompletionQueue>>;
 
 ClientBinding::Call call_of(double deadline_s, int endpoint, const Queue& queue) {
   return {deadline_s, endpoint, queue.value_or(nullptr)};
+}
+
+// A number of the enumeration; the enumeration itself would be read by Python code, at each call.
+ReadMode mode_of(int number) {
+  if (number < 0 || number > static_cast<int>(ReadMode::ledger)) {
+    throw py::value_error("there is no ReadMode " + std::to_string(number));
+  }
+  return static_cast<ReadMode>(number);
 }
 
 std::string_view view_of(const py::bytes& octets) {
@@ -242,13 +251,16 @@ void define_client(py::module_& module) {
           py::arg("key"), py::arg("revision"), py::arg("value"), deadline, endpoint, queue)
       .def(
           "get",
-          [](ClientBinding& self, const py::bytes& key, ReadMode mode, double d, int e,
-             const Queue& q) { return self.get(view_of(key), mode, call_of(d, e, q)); },
+          [](ClientBinding& self, const py::bytes& key, int mode, double d, int e, const Queue& q) {
+            return self.get(view_of(key), mode_of(mode), call_of(d, e, q));
+          },
           py::arg("key"), py::arg("mode"), deadline, endpoint, queue)
       .def(
           "scan",
-          [](ClientBinding& self, const py::bytes& prefix, ReadMode mode, double d, int e,
-             const Queue& q) { return self.scan(view_of(prefix), mode, call_of(d, e, q)); },
+          [](ClientBinding& self, const py::bytes& prefix, int mode, double d, int e,
+             const Queue& q) {
+            return self.scan(view_of(prefix), mode_of(mode), call_of(d, e, q));
+          },
           py::arg("prefix"), py::arg("mode"), deadline, endpoint, queue)
       .def(
           "chain",

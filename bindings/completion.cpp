@@ -71,6 +71,7 @@ Operation::~Operation() {
 }
 
 void Operation::check_process() const {
+  enter();
   if (!is_forked()) return;
   raise_named("ForkedError",
               "this call was made before the fork, and can be waited for in the parent only");
@@ -120,6 +121,7 @@ void CompletionQueue::push(std::uint64_t token, Completion completion) {
 }
 
 CompletionQueue::Drained CompletionQueue::drain() {
+  enter();
   if (generation_ != fork_generation) {
     raise_named("ForkedError", "this queue belongs to the process that made it, not to its fork");
   }

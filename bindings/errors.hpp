@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/result.hpp"
+#include "waiting.hpp"
 
 namespace paxledger::bindings {
 
@@ -21,11 +22,13 @@ inline pybind11::module_ errors_module() {
 
 // The exception of an error's code.
 [[noreturn]] inline void raise_error(const Error& error) {
+  const Waiter counted;
   raise_object(errors_module().attr("error_of")(static_cast<int>(error.code), error.message));
 }
 
 // An exception that has no code in C++.
 [[noreturn]] inline void raise_named(const char* name, const std::string& message) {
+  const Waiter counted;
   raise_object(errors_module().attr(name)(message));
 }
 

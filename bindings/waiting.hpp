@@ -2,6 +2,7 @@
 #pragma once
 
 #include <pybind11/pybind11.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -10,8 +11,6 @@
 #include <mutex>
 #include <optional>
 #include <thread>
-
-#include "errors.hpp"
 
 namespace paxledger::bindings {
 
@@ -24,12 +23,13 @@ inline void check_signals() {
   if (PyErr_CheckSignals() != 0) throw pybind11::error_already_set();
 }
 
-// Python threads that are in a wait. A thread that comes back from one after the interpreter has
-// begun to go away cannot be given the GIL any more and takes the process down, so the end of the
+// Python threads that are in a wait, or in Python code that C++ called. A thread that is about to
+// get the GIL back after the interpreter has begun to go away is ended on the spot by Python
+// (before 3.14), and unwinding C++ frames without the GIL takes the process down. So the end of the
 // interpreter waits for this to be zero (end_waits).
 inline std::atomic<int> waiters = 0;
 
-// The thread that ends the interpreter, once it does; only that one may still wait. Under the GIL.
+// The thread that ends the interpreter, once it does. Under the GIL.
 inline std::optional<std::thread::id> ending_thread;
 
 // Forks that this process descends from since the module was loaded. What remembers another number
@@ -43,16 +43,20 @@ inline void note_fork() {
   ending_thread.reset();
 }
 
-// Whether this thread may give up the GIL, for it will get it back. Needs the GIL.
-inline bool may_wait() {
-  return !ending_thread || *ending_thread == std::this_thread::get_id();
+// Where every call from Python begins: once the interpreter goes away, threads but the one that
+// ends it stay here for ever, as Python 3.14 does with them, and the end of the process takes them.
+// Needs the GIL.
+inline void enter() {
+  if (!ending_thread || *ending_thread == std::this_thread::get_id()) return;
+  (void)PyEval_SaveThread();
+  for (;;) pause();
 }
 
-// A wait, counted. Needs the GIL. Throws ClosedError if the interpreter is going away.
+// A wait, counted. Needs the GIL.
 class Waiter {
  public:
   Waiter() {
-    if (!may_wait()) raise_named("ClosedError", "the interpreter is going away");
+    enter();
     ++waiters;
   }
   Waiter(const Waiter&) = delete;
@@ -60,8 +64,8 @@ class Waiter {
   ~Waiter() { --waiters; }
 };
 
-// Forbids waits to other threads, and waits, at most so long, until none is in one; returns whether
-// that is so. Called with the GIL, which is given up meanwhile.
+// Keeps other threads from beginning a call, and waits, at most so long, until none is in one;
+// returns whether that is so. Called with the GIL, which is given up meanwhile.
 inline bool end_waits(double seconds) {
   using Clock = std::chrono::steady_clock;
   ending_thread = std::this_thread::get_id();

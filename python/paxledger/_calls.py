@@ -33,7 +33,7 @@ Outcome = tuple[int, Any, int, int, str]
 
 _NOT_FOUND = _core.ErrorCode.not_found.value
 _COMPARE_FAILED = _core.ErrorCode.compare_failed.value
-_MODES = {mode.name: mode for mode in _core.ReadMode}
+_MODES = {mode.name: int(mode) for mode in _core.ReadMode}
 
 
 class Call(Generic[T]):
@@ -450,7 +450,7 @@ def _deadline(deadline: float | None) -> float:
     return -1.0 if deadline is None else seconds(deadline, "deadline")
 
 
-def _mode(consistency: str) -> _core.ReadMode:
+def _mode(consistency: str) -> int:
     mode = _MODES.get(consistency) if isinstance(consistency, str) else None
     if mode is None:
         if not isinstance(consistency, str):

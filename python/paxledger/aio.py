@@ -87,7 +87,11 @@ class _Doors:
 
     def find(self) -> _Door:
         """Returns the door of the running event loop."""
-        loop = asyncio.get_running_loop()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.connection.core.check()  # in a fork that is the better thing to say
+            raise
         door = self._doors.get(loop)
         if door is None:
             self.connection.core.check()
