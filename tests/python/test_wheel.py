@@ -53,7 +53,9 @@ def test_brings_both_programs_and_the_module(environment: Path) -> None:
     for program in ("paxledger", "paxledgerd"):
         assert run(environment / "bin" / program, "--version", cwd=environment)
     version = run(environment / "bin/paxledger", "--version", cwd=environment)
-    assert run(environment / "bin/python", "-m", "paxledger", "--version", cwd=environment) == version
+    assert (
+        run(environment / "bin/python", "-m", "paxledger", "--version", cwd=environment) == version
+    )
 
 
 def test_carries_its_types(environment: Path) -> None:
