@@ -1,7 +1,9 @@
 """Paxledger for Python."""
 
 from paxledger import _core, aio
+from paxledger.chain import Block, Chain
 from paxledger.client import Client, connect
+from paxledger.cluster import Cluster
 from paxledger.codecs import Codec
 from paxledger.entry import Entry
 from paxledger.errors import (
@@ -24,7 +26,9 @@ from paxledger.errors import (
     TooLarge,
     Unauthorized,
 )
+from paxledger.faults import Fault
 from paxledger.future import Future, Waited, wait
+from paxledger.node import Node
 from paxledger.pipeline import Batch, Pipelined
 
 __version__ = _core.__version__
@@ -32,8 +36,11 @@ __version__ = _core.__version__
 __all__ = [
     "BadRequest",
     "Batch",
+    "Block",
+    "Chain",
     "Client",
     "ClosedError",
+    "Cluster",
     "Codec",
     "CodecError",
     "CompareFailed",
@@ -41,9 +48,11 @@ __all__ = [
     "Damaged",
     "Entry",
     "Error",
+    "Fault",
     "ForkedError",
     "Future",
     "NoQuorum",
+    "Node",
     "NotFound",
     "Overloaded",
     "Pipelined",

@@ -11,7 +11,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from paxledger import _core
 from paxledger._connection import Connection, seconds
-from paxledger.audit import Block, Damage, Head, decode_block
+from paxledger.audit import Damage, Head, decode_block
+from paxledger.chain import Block
 from paxledger.codecs import Codec, find_codec, name_of
 from paxledger.entry import Entry
 from paxledger.errors import (
@@ -439,7 +440,7 @@ class ChainWalk:
                     raise Damage(f"height {block.height}, expected {self._next}")
             except Damage as damage:
                 raise Damaged(f"block {self._next}: {damage.text}") from None
-            blocks.append(block)
+            blocks.append(Block.of(block))
             self._next += 1
         if not blocks:
             self._last = self._next - 1

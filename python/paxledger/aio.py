@@ -18,14 +18,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
 from paxledger import _core
-from paxledger._calls import Call, Calls, ChainWalk, Key, T
+from paxledger._calls import Call, Calls, ChainWalk, Key, Outcome, T
 from paxledger._connection import Connection
-from paxledger.audit import Block
+from paxledger.chain import Block
 from paxledger.codecs import Codec, find_codec
 from paxledger.entry import Entry
 
@@ -41,6 +42,7 @@ class _Door:
         self.queue = _core.CompletionQueue()
         self._connection = connection
         self._pending: dict[int, tuple[asyncio.Future[Any], Call[Any]]] = {}
+        self._ended: deque[tuple[int, Outcome]] = deque()  # taken from the queue
         loop.add_reader(self.queue.fileno(), self.drain)
         self._attached = True
 
@@ -53,17 +55,16 @@ class _Door:
 
     def drain(self) -> None:
         """Fulfils the futures of all calls that have ended."""
-        take = self._pending.pop
-        for token, outcome in self.queue.drain():
-            future, call = take(token)
-            if future.done():
-                continue  # cancelled: nobody waits any more
-            try:
-                value = call.finish(outcome, call.about)
-            except Exception as failure:
-                future.set_exception(failure)
-            else:
-                future.set_result(value)
+        self._ended.extend(self.queue.drain())
+        try:
+            while self._ended:
+                token, outcome = self._ended.popleft()
+                future, call = self._pending.pop(token)
+                if not future.done():  # else it was cancelled, and nobody waits any more
+                    _fulfil(future, call, outcome)
+        finally:
+            if self._ended:  # Ctrl-C came between
+                self.loop.call_soon(self.drain)
         if not self._pending and self._connection.closed:
             self._detach()
 
@@ -76,6 +77,18 @@ class _Door:
         if self._attached:
             self._attached = False
             self.loop.remove_reader(self.queue.fileno())
+
+
+def _fulfil(future: asyncio.Future[Any], call: Call[Any], outcome: Outcome) -> None:
+    try:
+        value = call.finish(outcome, call.about)
+    except Exception as failure:
+        future.set_exception(failure)
+    except BaseException as failure:
+        future.set_exception(failure)
+        raise
+    else:
+        future.set_result(value)
 
 
 class _Doors:
@@ -187,7 +200,7 @@ class Client:
         """Gives the value of a key, or `default`. See `paxledger.Client.get`.
 
         Example:
-            >>> await adb.get("k", "nothing", consistency="local", node=0)
+            >>> await adb.get("never", "nothing", consistency="local", node=0)
             'nothing'
         """
         return self._begin(self._calls.get(key, default, consistency, node, codec, deadline))

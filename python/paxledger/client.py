@@ -8,7 +8,7 @@ from typing import Any
 
 from paxledger._calls import Call, Calls, ChainWalk, Key, T
 from paxledger._connection import Connection
-from paxledger.audit import Block
+from paxledger.chain import Block
 from paxledger.codecs import Codec, find_codec
 from paxledger.entry import Entry
 from paxledger.pipeline import Batch, Pipelined

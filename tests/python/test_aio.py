@@ -221,6 +221,33 @@ def test_a_codec_that_fails_spoils_its_own_call_only(db: paxledger.Client) -> No
     run(body)
 
 
+def test_ctrl_c_while_calls_are_fulfilled_loses_none_of_them(db: paxledger.Client) -> None:
+    class Interrupted:
+        def encode(self, value: Any) -> bytes:
+            return b"v"
+
+        def decode(self, octets: bytes) -> Any:
+            raise KeyboardInterrupt
+
+    async def begin(adb: aio.Client) -> list[asyncio.Future[Any]]:
+        return [adb.get("k", codec=Interrupted() if n == 5 else None) for n in range(200)]
+
+    loop = asyncio.new_event_loop()
+    try:
+        db["k"] = "v"
+        adb = aio.connect(db.endpoints)
+        calls = loop.run_until_complete(begin(adb))
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_until_complete(asyncio.wait(calls))
+        assert isinstance(calls.pop(5).exception(), KeyboardInterrupt)
+        values = loop.run_until_complete(asyncio.wait_for(asyncio.gather(*calls), 5))
+        assert values == [b"v"] * 199
+        loop.run_until_complete(adb.close())
+        loop.run_until_complete(loop.shutdown_default_executor())
+    finally:
+        loop.close()
+
+
 @pytest.mark.parametrize(
     ("call", "kind", "complaint"),
     [
