@@ -7,6 +7,7 @@ also if it could not begin then.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import selectors
 import threading
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from paxledger.errors import Error
 from paxledger.lab.recording import Clock, OperationRecord
+from paxledger.lab.worker import Worker
 from paxledger.lab.workload import WRITES, Operation, Workload
 
 if TYPE_CHECKING:
@@ -76,31 +78,32 @@ class Driver:
         self.ready = threading.Event()
         self.failure: BaseException | None = None
         self.last_start = 0.0
-        self._thread = threading.Thread(target=self._run, name=f"workload {workload.name}")
+        self._worker = Worker(self._run, f"workload {workload.name}")
 
     def start(self) -> None:
         """Begins to connect, and to write what is to be there before the clock starts."""
-        self._thread.start()
+        self._worker.start()
 
     def alive(self) -> bool:
         """Whether operations are under way, or may yet begin."""
-        return self._thread.is_alive()
+        return self._worker.alive()
 
     def join(self, timeout: float | None = None) -> None:
         """Waits for the end; at the latest a deadline after the duration."""
-        self._thread.join(timeout)
+        self._worker.join(timeout)
 
     def _run(self) -> None:
-        loop = _precise_loop()
         try:
-            loop.run_until_complete(self._main())
+            with contextlib.closing(_precise_loop()) as loop:
+                try:
+                    loop.run_until_complete(self._main())
+                finally:
+                    loop.run_until_complete(loop.shutdown_default_executor())
         except BaseException as failure:
             self.failure = failure
             self._stop.set()
         finally:
             self.ready.set()
-            loop.run_until_complete(loop.shutdown_default_executor())
-            loop.close()
 
     async def _main(self) -> None:
         self._ended = asyncio.Event()

@@ -283,8 +283,7 @@ class _Run:
         self._stop.set()
         try:
             for each in self._threads:
-                while each.alive():
-                    each.join(_LOOK_S)
+                each.join()
         finally:
             self._sampler.stop()
             self._bar.close()

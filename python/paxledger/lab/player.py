@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from paxledger.lab.recording import Clock, FaultEvent
 from paxledger.lab.schedule import Schedule, Step
 from paxledger.lab.targets import REST, ROLES, Target
+from paxledger.lab.worker import Worker
 
 if TYPE_CHECKING:
     from paxledger.cluster import Cluster
@@ -130,19 +131,19 @@ class Player:
         self._tell = tell
         self._broken: list[_Broken] = []
         self.failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="schedule of faults")
+        self._worker = Worker(self._run, "schedule of faults")
 
     def start(self) -> None:
         """Begins to wait for the first action."""
-        self._thread.start()
+        self._worker.start()
 
     def alive(self) -> bool:
         """Whether actions are under way or to come."""
-        return self._thread.is_alive()
+        return self._worker.alive()
 
     def join(self, timeout: float | None = None) -> None:
         """Waits until the last action is done."""
-        self._thread.join(timeout)
+        self._worker.join(timeout)
 
     def _run(self) -> None:
         try:

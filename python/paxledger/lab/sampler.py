@@ -6,9 +6,11 @@ import http.client
 import json
 import threading
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from paxledger.lab.recording import Clock, Sample
+from paxledger.lab.worker import Worker
 
 # A node that does not answer within this is noted as unreachable.
 PATIENCE_S = 0.25
@@ -33,22 +35,21 @@ class Sampler:
         self._clock = clock
         self._samples = samples  # append() of a list is atomic
         self._stop = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._watch, args=(node, door), name=f"watch node {node}")
+        self._workers = [
+            Worker(partial(self._watch, node, door), f"watch node {node}")
             for node, door in doors.items()
         ]
 
     def start(self) -> None:
         """Begins to wait for second zero."""
-        for thread in self._threads:
-            thread.start()
+        for worker in self._workers:
+            worker.start()
 
     def stop(self) -> None:
         """Ends it; takes as long as one question at most."""
         self._stop.set()
-        for thread in self._threads:
-            if thread.ident is not None:
-                thread.join()
+        for worker in self._workers:
+            worker.join()
 
     def _watch(self, node: int, door: str) -> None:
         address = door.rpartition("/")[2]

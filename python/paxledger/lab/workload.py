@@ -404,7 +404,7 @@ class Phonebook(Mixed):
 
         Example:
             >>> Phonebook().make_value(Random(1))
-            {'phone_number': '(337) 914-8260'}
+            {'phone_number': '(337) 582-1033'}
         """
         return {"phone_number": phone_number(random)}
 
