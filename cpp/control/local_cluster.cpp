@@ -213,12 +213,17 @@ Result<void> LocalCluster::check_started() {
   return {};
 }
 
+void LocalCluster::forget_ended() {
+  std::erase_if(started_, [](const auto& each) { return reap(each.pid).has_value(); });
+}
+
 Result<void> LocalCluster::up(const std::set<NodeId>& rejoin, Duration patience) {
   for (const NodeId node : rejoin) {
     if (auto is_known = known(node); !is_known) return is_known;
   }
   const auto control = take_control();
   if (!control) return control.error();
+  forget_ended();
   const auto before = processes();
   const bool none_ran = std::all_of(before.begin(), before.end(), [](const ProcessStatus& each) {
     return each.state == ProcessState::stopped;
@@ -259,6 +264,7 @@ Result<void> LocalCluster::up(const std::set<NodeId>& rejoin, Duration patience)
 Result<void> LocalCluster::start(NodeId node, bool rejoin) {
   if (auto is_known = known(node); !is_known) return is_known;
   if (process(node).state != ProcessState::stopped) return {};
+  forget_ended();
   if (auto prepared = prepare_data_dir(); !prepared) return prepared;
   auto record = faults();
   if (!record) return record.error();

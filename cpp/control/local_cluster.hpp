@@ -118,9 +118,12 @@ class LocalCluster {
   [[nodiscard]] std::size_t endpoint_of(NodeId node) const;
   // An error if a node that this object started has ended.
   Result<void> check_started();
+  // Nodes that ended before this call are nothing that it failed at.
+  void forget_ended();
   Result<void> signal(NodeId node, int number);
   Result<bool> wait_until_stopped(pid_t pid, NodeId node, Duration patience);
   Result<void> restore_link_faults(NodeId node);
+  [[nodiscard]] client::Outcome order(client::Client& db, NodeId node, const std::string& argument);
   // Waits a while until every one of the nodes says that it is ready, and tells of those that are
   // not: they may be catching up, which is no failure.
   Result<void> wait_until_ready(const std::vector<NodeId>& nodes);

@@ -12,6 +12,7 @@ namespace paxledger::control {
 namespace {
 
 constexpr auto kKillPatience = std::chrono::seconds(5);
+constexpr auto kListenPatience = std::chrono::seconds(10);
 
 std::string name(NodeId node) {
   return "node " + std::to_string(node.value());
@@ -41,6 +42,10 @@ Result<void> LocalCluster::pause(NodeId node) {
   auto record = faults();
   if (!record) return record.error();
   if (auto sent = signal(node, SIGSTOP); !sent) return sent;
+  // A signal arrives when the kernel comes to it.
+  while (process(node).state == ProcessState::running) {
+    if (auto waited = linger(); !waited) return waited;
+  }
   record->paused.insert(node);
   return write_fault_record(fault_file(), *record);
 }
@@ -50,6 +55,9 @@ Result<void> LocalCluster::resume(NodeId node) {
   auto record = faults();
   if (!record) return record.error();
   if (auto sent = signal(node, SIGCONT); !sent) return sent;
+  while (process(node).state == ProcessState::paused) {
+    if (auto waited = linger(); !waited) return waited;
+  }
   record->paused.erase(node);
   if (auto written = write_fault_record(fault_file(), *record); !written) return written;
   // It did not hear what was ordered while it was paused.
@@ -71,6 +79,20 @@ Result<void> LocalCluster::wipe(NodeId node) {
                                     ": " + error.message()};
   }
   return {};
+}
+
+// An order about faults. A node that was started a moment ago does not listen yet: it is waited for.
+client::Outcome LocalCluster::order(client::Client& db, NodeId node, const std::string& argument) {
+  client::CallOptions call;
+  call.endpoint = endpoint_of(node);
+  const auto until = std::chrono::steady_clock::now() + kListenPatience;
+  for (;;) {
+    auto outcome = await(db.admin("fault", argument, call));
+    if (outcome.code != ErrorCode::io || process(node).state != ProcessState::running ||
+        std::chrono::steady_clock::now() >= until || !linger()) {
+      return outcome;
+    }
+  }
 }
 
 Result<void> LocalCluster::inject(const LinkFault& fault) {
@@ -100,7 +122,8 @@ Result<void> LocalCluster::inject(const std::vector<LinkFault>& all) {
   }
   Result<void> first_problem;
   for (auto& [fault, answer] : orders) {
-    const auto outcome = await(std::move(answer));
+    auto outcome = await(std::move(answer));
+    if (outcome.code == ErrorCode::io) outcome = order(**db, fault->from, fault->admin_argument());
     if (outcome.ok()) {
       record->set_link(*fault);
     } else if (first_problem.ok()) {
@@ -129,9 +152,7 @@ Result<void> LocalCluster::heal(Duration patience) {
   for (std::size_t at = 0; links && at < configuration_.nodes.size(); ++at) {
     const NodeId node = configuration_.nodes[at].id;
     if (process(node).state != ProcessState::running) continue;
-    client::CallOptions call;
-    call.endpoint = at;
-    const auto answer = await((*db)->admin("fault", R"({"heal": true})", call));
+    const auto answer = order(**db, node, R"({"heal": true})");
     if (!answer.ok()) return Error{answer.code, name(node) + ": " + answer.error().message};
   }
   if (!record->links.empty()) tell("healed all links");

@@ -170,11 +170,11 @@ class Control:
             raise answer
         return answer
 
-    def scan(self, node: int) -> list[tuple[bytes, bytes, int]]:
-        """All keys as one node has them."""
+    def scan(self, node: int, prefix: bytes) -> list[tuple[bytes, bytes, int]]:
+        """Keys, values and revisions as one node has them."""
         self._require_running(node)
         call = self._connection().scan(
-            b"", _core.ReadMode.local, deadline=30.0, endpoint=self.ids.index(node)
+            prefix, _core.ReadMode.local, deadline=30.0, endpoint=self.ids.index(node)
         )
         code, items, _, _, message = _finish(call, 30.0)
         if code != 0:

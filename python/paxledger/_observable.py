@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from paxledger._calls import _decode as decode
 from paxledger._connection import seconds
 from paxledger._control import Control
 from paxledger.chain import Chain, Comparison
@@ -120,21 +121,34 @@ class Observable:
         """
         return Chain.read(self._control, self._control.node_id(node), first, last)
 
-    def kv(self, node: int, codec: str | Codec = "bytes") -> dict[str, Any]:
-        """Returns all keys and values as one node has them at this moment.
+    def kv(self, node: int, prefix: str = "", codec: str | Codec = "bytes") -> dict[str, Any]:
+        """Returns keys and values as one node has them at this moment.
 
         Args:
             node: Its id.
+            prefix: What the keys start with; all keys by default.
             codec: What turns the stored bytes into values.
+
+        Raises:
+            CodecError: The codec cannot read a value.
+            BadRequest: The node does not run.
 
         Example:
             >>> db["alice"] = "1"
             >>> cluster.kv(cluster.leader())["alice"]
             b'1'
         """
-        decode = find_codec(codec).decode
-        found = self._control.scan(self._control.node_id(node))
-        return {key.decode("utf-8", "surrogateescape"): decode(value) for key, value, _ in found}
+        if not isinstance(prefix, str):
+            raise TypeError(f"prefix is a str, not {prefix!r}")
+        reader = find_codec(codec)
+        found = self._control.scan(
+            self._control.node_id(node), prefix.encode("utf-8", "surrogateescape")
+        )
+        values: dict[str, Any] = {}
+        for octets, value, _ in found:
+            key = octets.decode("utf-8", "surrogateescape")
+            values[key] = decode(reader, key, value)
+        return values
 
     def queue(self, node: int) -> list[dict[str, Any]]:
         """Returns what waits in one node: commands, slots in flight, forwarded requests.

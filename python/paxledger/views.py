@@ -37,7 +37,8 @@ _STYLE = """<style>
 .pxl .pxl-bad{background:rgba(240,70,60,.24)}
 .pxl .pxl-warn{background:rgba(225,160,20,.24)}
 .pxl table td.pxl-differs{background:rgba(240,70,60,.24)}
-.pxl .pxl-chain{display:flex;align-items:flex-start;overflow-x:auto;padding:2px 0 8px}
+.pxl .pxl-chain{display:flex;align-items:flex-start;overflow-x:auto;padding:2px 0 8px;
+ scrollbar-width:thin;scrollbar-color:rgba(128,128,128,.5) transparent}
 .pxl .pxl-card{flex:0 0 auto;width:206px;border:1px solid var(--pxl-line);border-radius:7px;
  background:var(--pxl-soft);overflow:hidden}
 .pxl .pxl-card.pxl-broken{border-color:#f0463c;box-shadow:0 0 0 1px #f0463c}
