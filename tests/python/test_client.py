@@ -30,7 +30,8 @@ def test_revisions_count_changes(db: paxledger.Client) -> None:
 def test_keys_of_str_and_bytes_are_the_same_keys(db: paxledger.Client) -> None:
     db.put("schlüssel", "1")
     assert db.get("schlüssel".encode()) == b"1"
-    assert db.get(bytearray("schlüssel".encode())) == b"1"
+    mutable: Any = bytearray("schlüssel".encode())
+    assert db.get(mutable) == b"1"
 
 
 def test_a_missing_key_gives_the_default(db: paxledger.Client) -> None:

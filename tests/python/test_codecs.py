@@ -198,7 +198,7 @@ class LikeADictionary(RuleBasedStateMachine):
 
 def test_a_client_is_like_a_dictionary(db: paxledger.Client) -> None:
     LikeADictionary.db = db.using("json")
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         LikeADictionary,
         settings=hypothesis.settings(max_examples=25, stateful_step_count=20, deadline=None),
     )
