@@ -129,8 +129,9 @@ class Block(audit.Block):
         """What clients asked for in it, in order; empty for a no-op.
 
         Example:
-            >>> cluster.chain(1)[0].operations[0].kind
-            'open_session'
+            >>> db["alice"] = "555-0100"
+            >>> cluster.chain(cluster.leader()).head.operations[-1].kind
+            'put'
         """
         return [Operation.parse(command) for command in self.commands]
 
@@ -174,7 +175,7 @@ class Block(audit.Block):
             True
             >>> from dataclasses import replace
             >>> forged = replace(block, timestamp=block.timestamp + 1)
-            >>> forged.problem()[:13]
+            >>> forged.problem()[:12]
             'its hash is '
         """
         try:
@@ -224,7 +225,12 @@ class Chain(Sequence[Block]):
 
     @classmethod
     def read(cls, control: Control, node: int, first: int = 1, last: int | None = None) -> Chain:
-        """Reads and verifies the chain of a node; use `Cluster.chain`."""
+        """Reads and verifies the chain of a node; use `Cluster.chain`.
+
+        Example:
+            >>> cluster.chain(1).node
+            1
+        """
         for height, what in ((first, "first"), (1 if last is None else last, "last")):
             if isinstance(height, bool) or not isinstance(height, int):
                 raise TypeError(f"{what} is a height, a whole number, not {height!r}")
