@@ -45,7 +45,16 @@ def generate() -> str:
     for each in vars(_core).values():
         if isinstance(each, type) and issubclass(each, enum.IntEnum):
             text = _with_values(text, each)
-    return HEAD + text
+    return _formatted(HEAD + text)
+
+
+def _formatted(text: str) -> str:
+    """The same as the checks of Python want it."""
+    for command in (["check", "--quiet", "--fix", "--select", "I"], ["format", "--quiet"]):
+        ruff = [sys.executable, "-m", "ruff", *command, "--stdin-filename", str(STUB), "-"]
+        run = subprocess.run(ruff, input=text, capture_output=True, text=True, check=True)
+        text = run.stdout
+    return text
 
 
 def _with_values(text: str, kind: type[enum.IntEnum]) -> str:

@@ -82,9 +82,7 @@ class Client:
     def delete(self, key: Key, *, deadline: float | None = None) -> bool:
         """Takes a key away.
 
-        Args:
-            key: As for `put`.
-            deadline: As for `put`.
+        The arguments are those of `put`.
 
         Returns:
             Whether it was there.
@@ -112,11 +110,8 @@ class Client:
         """Stores a value if the key still has the given revision.
 
         Args:
-            key: As for `put`.
-            value: As for `put`.
+            key: As for `put`, as are `value`, `codec` and `deadline`.
             revision: Of the key's last change; 0: the key must not be there.
-            codec: As for `put`.
-            deadline: As for `put`.
 
         Returns:
             The key's new revision.
@@ -180,12 +175,7 @@ class Client:
     ) -> Entry:
         """Returns a key's value with its revision and the height that was read.
 
-        Args:
-            key: As for `get`, as are all others.
-            consistency: As for `get`.
-            node: As for `get`.
-            codec: As for `get`.
-            deadline: As for `get`.
+        The arguments are those of `get`.
 
         Raises:
             NotFound: The key is not there.
@@ -207,11 +197,7 @@ class Client:
     ) -> bool:
         """Returns whether a key is there; `key in db` is the same.
 
-        Args:
-            key: As for `get`, as are all others.
-            consistency: As for `get`.
-            node: As for `get`.
-            deadline: As for `get`.
+        The arguments are those of `get`.
 
         Example:
             >>> db["k"] = "v"
@@ -258,11 +244,7 @@ class Client:
     ) -> list[Any]:
         """Returns all keys that begin with `prefix`, in order; costs as much as `scan`.
 
-        Args:
-            prefix: As for `scan`, as are all others.
-            consistency: As for `scan`.
-            node: As for `scan`.
-            deadline: As for `scan`.
+        The arguments are those of `scan`.
 
         Example:
             >>> db["a/1"] = "x"
@@ -282,12 +264,7 @@ class Client:
     ) -> list[tuple[Any, Any]]:
         """Returns all (key, value) whose keys begin with `prefix`, in order.
 
-        Args:
-            prefix: As for `scan`, as are all others.
-            consistency: As for `scan`.
-            node: As for `scan`.
-            codec: As for `scan`.
-            deadline: As for `scan`.
+        The arguments are those of `scan`.
 
         Example:
             >>> db["a/1"] = "x"
@@ -378,9 +355,7 @@ class Client:
         return self._pipelined
 
     def batch(self) -> Batch:
-        """Returns a context manager that starts calls and waits for all of them at its end.
-
-        Not atomic; see `Batch`.
+        """Returns a `Batch`: it starts calls, and waits for all at its end. It is not atomic.
 
         Example:
             >>> with db.batch() as batch:
@@ -394,9 +369,6 @@ class Client:
 
     def using(self, codec: str | Codec) -> Client:
         """Returns a view of the same connection with another codec.
-
-        Args:
-            codec: A name or an object, as in `paxledger.codecs`.
 
         Example:
             >>> phones = db.using("json")
@@ -427,7 +399,7 @@ class Client:
         return self._connection.closed
 
     def counters(self) -> dict[str, int]:
-        """Returns what the connection has counted since it was made.
+        """Returns what the connection has counted.
 
         Example:
             >>> sorted(db.counters())
@@ -516,12 +488,9 @@ def connect(
 def connect_nodes(
     nodes: Mapping[int, str], *, codec: str | Codec = "bytes", **options: Any
 ) -> Client:
-    """Returns a client that knows nodes by their ids.
+    """Returns a client that knows nodes by their ids, which are the keys of `nodes`.
 
-    Args:
-        nodes: The endpoint of each node.
-        codec: As for `connect`.
-        **options: As for `connect`.
+    The other arguments are those of `connect`.
 
     Example:
         >>> nodes = dict(enumerate(db.endpoints, start=1))
