@@ -348,8 +348,7 @@ class Client:
         """The same calls as futures.
 
         Example:
-            >>> future = db.pipelined.put("k", "v")
-            >>> future.result() > 0
+            >>> db.pipelined.put("k", "v").result() > 0
             True
         """
         return self._pipelined
