@@ -214,7 +214,15 @@ Result<void> LocalCluster::check_started() {
 }
 
 void LocalCluster::forget_ended() {
-  std::erase_if(started_, [](const auto& each) { return reap(each.pid).has_value(); });
+  std::erase_if(started_, [&](const auto& each) {
+    if (process(each.node).state != ProcessState::stopped) return false;
+    // What ends at this moment holds its locks until it can be reaped.
+    const auto until = Clock::now() + kKillPatience;
+    while (!reap(each.pid) && state_of(each.pid) != ProcessState::stopped && Clock::now() < until) {
+      if (!linger()) break;
+    }
+    return true;
+  });
 }
 
 Result<void> LocalCluster::up(const std::set<NodeId>& rejoin, Duration patience) {
@@ -382,8 +390,9 @@ Result<void> LocalCluster::signal(NodeId node, int number) {
 // True once the process has ended; its pid file is removed then.
 Result<bool> LocalCluster::wait_until_stopped(pid_t pid, NodeId node, Duration patience) {
   const auto until = Clock::now() + patience;
+  // A process that is ending has no command line any more, but may still have its files.
   while (inspect(pid, node, configuration_.file) != ProcessState::stopped ||
-         lock_holder(lock_file(node)) == pid) {
+         state_of(pid) != ProcessState::stopped || lock_holder(lock_file(node)) == pid) {
     if (Clock::now() >= until) return false;
     if (auto waited = linger(); !waited) return waited.error();
   }

@@ -7,6 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.live import Live
 from rich.table import Table
@@ -69,17 +70,18 @@ def picture(cluster: Cluster) -> Group:
     """What the terminal shows."""
     statuses = cluster.status()
     odd = differing(statuses)
-    table = Table(title=f"Cluster {cluster.name}", title_justify="left")
+    # Without lines between the columns it fits 80 of them.
+    table = Table(title=f"Cluster {cluster.name}", title_justify="left", box=SIMPLE_HEAD)
     for name in ("node", "state", "role", "follows", "ballot"):
-        table.add_column(name)
+        table.add_column(name, no_wrap=True)
     for name in ("height", "lag"):
-        table.add_column(name, justify="right")
-    table.add_column("head")
-    table.add_column("keys", justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("head", no_wrap=True)
+    table.add_column("keys", justify="right", no_wrap=True)
     table.add_column("health")
     for status in statuses:
         leads = status["role"] == "leader"
-        head = (status["head"] or "–")[:10]
+        head = (status["head"] or "–")[:8]
         lag = status["lag"]
         table.add_row(
             str(status["node"]),

@@ -62,9 +62,9 @@ def test_what_the_auditor_reads_from_disk_is_what_the_node_says(cluster: Cluster
     ]
 
 
-def forge(chain: Chain, height: int, **changes: object) -> Chain:
+def forge(chain: Chain, at: int, /, **changes: object) -> Chain:
     blocks = list(chain)
-    blocks[height - 1] = replace(blocks[height - 1], **changes)  # type: ignore[arg-type]
+    blocks[at - 1] = replace(blocks[at - 1], **changes)  # type: ignore[arg-type]
     return Chain(blocks, genesis=chain.genesis, node=chain.node)
 
 

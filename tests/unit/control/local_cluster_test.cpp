@@ -1,11 +1,15 @@
 #include "control/local_cluster.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 namespace paxledger::control {
 namespace {
@@ -82,6 +86,33 @@ TEST_F(LocalClusterTest, KnowsOnlyTheNodesOfItsConfiguration) {
   EXPECT_EQ(nodes.start(NodeId(9)).error().code, ErrorCode::bad_request);
   EXPECT_EQ(nodes.kill(NodeId(9)).error().code, ErrorCode::bad_request);
   EXPECT_EQ(nodes.up({NodeId(9)}, std::chrono::seconds(1)).error().code, ErrorCode::bad_request);
+}
+
+TEST_F(LocalClusterTest, AnInterruptEndsEveryWaitSoon) {
+  auto nodes = cluster("sleep 60");
+  std::vector<pid_t> spawned;
+  nodes.on_spawn([&](pid_t pid) { spawned.push_back(pid); });
+  nodes.interrupt_when([&] { return spawned.size() == 3; });
+  const auto begin = std::chrono::steady_clock::now();
+  const auto up = nodes.up({}, std::chrono::seconds(30));
+  ASSERT_FALSE(up.ok());
+  EXPECT_EQ(up.error().code, ErrorCode::shutting_down) << up.error().message;
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
+  ASSERT_EQ(spawned.size(), 3u);
+  for (const pid_t pid : spawned) {
+    EXPECT_EQ(::kill(pid, SIGKILL), 0);
+    EXPECT_EQ(::waitpid(pid, nullptr, 0), pid);
+  }
+}
+
+TEST_F(LocalClusterTest, ANodeThatEndedBeforeIsNothingThatAStartFailsAt) {
+  auto nodes = cluster("echo \"the old one\"; exit 4");
+  (void)nodes.start(NodeId(1));
+  ASSERT_FALSE(nodes.start(NodeId(2)).ok());
+  // The script that stands for the daemon now says something else.
+  auto again = nodes.start(NodeId(2));
+  ASSERT_FALSE(again.ok());
+  EXPECT_NE(again.error().message.find("node 2 ended"), std::string::npos) << again.error().message;
 }
 
 }  // namespace
