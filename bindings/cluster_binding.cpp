@@ -85,8 +85,8 @@ py::dict to_python(const FaultRecord& record) {
   return all;
 }
 
-// Whether Python has an exception pending: what a signal's handler raised, e.g. KeyboardInterrupt, or
-// what was pending before. Called without the GIL.
+// Whether Python has an exception pending: what a signal's handler raised, e.g. KeyboardInterrupt,
+// or what was pending before. Called without the GIL.
 bool has_exception() {
   const py::gil_scoped_acquire acquired;
   return PyErr_Occurred() != nullptr || PyErr_CheckSignals() != 0;
@@ -226,7 +226,9 @@ void inject(ClusterBinding& self, const std::vector<Link>& links) {
 void define_cluster(py::module_& module) {
   module.def(
       "read_configuration",
-      [](const std::string& file) { return to_python(value_or_raise(node::read_configuration(file))); },
+      [](const std::string& file) {
+        return to_python(value_or_raise(node::read_configuration(file)));
+      },
       py::arg("file"), "The content of a cluster.yaml.");
   module.def(
       "find_daemon", [] { return value_or_raise(LocalCluster::find_daemon()).string(); },
@@ -240,7 +242,8 @@ void define_cluster(py::module_& module) {
       .def(
           "up",
           [](ClusterBinding& self, const std::set<std::uint32_t>& rejoin, double patience) {
-            self.run([&](LocalCluster& cluster) { return cluster.up(ids(rejoin), seconds(patience)); });
+            self.run(
+                [&](LocalCluster& cluster) { return cluster.up(ids(rejoin), seconds(patience)); });
           },
           py::arg("rejoin"), py::arg("patience"))
       .def("down",
@@ -272,7 +275,8 @@ void define_cluster(py::module_& module) {
           py::arg("patience"))
       .def("faults",
            [](ClusterBinding& self) {
-             return to_python(self.look([](const LocalCluster& cluster) { return cluster.faults(); }));
+             return to_python(
+                 self.look([](const LocalCluster& cluster) { return cluster.faults(); }));
            })
       .def("processes", &processes, "[(node, \"stopped\" | \"running\" | \"paused\", pid)…]")
       .def(

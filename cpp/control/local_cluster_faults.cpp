@@ -61,9 +61,8 @@ Result<void> LocalCluster::resume(NodeId node) {
   record->paused.erase(node);
   if (auto written = write_fault_record(fault_file(), *record); !written) return written;
   // It did not hear what was ordered while it was paused.
-  const bool has_faults =
-      std::any_of(record->links.begin(), record->links.end(),
-                  [&](const LinkFault& fault) { return fault.from == node; });
+  const bool has_faults = std::any_of(record->links.begin(), record->links.end(),
+                                      [&](const LinkFault& fault) { return fault.from == node; });
   return has_faults ? restore_link_faults(node) : Result<void>();
 }
 
@@ -81,7 +80,8 @@ Result<void> LocalCluster::wipe(NodeId node) {
   return {};
 }
 
-// An order about faults. A node that was started a moment ago does not listen yet: it is waited for.
+// An order about faults. A node that was started a moment ago does not listen yet: it is waited
+// for.
 client::Outcome LocalCluster::order(client::Client& db, NodeId node, const std::string& argument) {
   client::CallOptions call;
   call.endpoint = endpoint_of(node);

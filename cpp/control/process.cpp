@@ -176,8 +176,8 @@ ProcessState state_of(pid_t pid) {
       name_end == std::string::npos || name_end + 2 >= stat.size() ? 'X' : stat[name_end + 2];
   if (state == 'X') return ProcessState::stopped;
   if (state == 'Z') {
-    // While other threads of it are still ending, the files and locks of the process are open. Their
-    // number is the 17th word after the state.
+    // While other threads of it are still ending, the files and locks of the process are open.
+    // Their number is the 17th word after the state.
     std::istringstream words(stat.substr(name_end + 2));
     std::string word;
     for (int i = 0; i <= kThreadsAfterState; ++i) words >> word;

@@ -106,13 +106,19 @@ TEST_F(LocalClusterTest, AnInterruptEndsEveryWaitSoon) {
 }
 
 TEST_F(LocalClusterTest, ANodeThatEndedBeforeIsNothingThatAStartFailsAt) {
-  auto nodes = cluster("echo \"the old one\"; exit 4");
-  (void)nodes.start(NodeId(1));
-  ASSERT_FALSE(nodes.start(NodeId(2)).ok());
-  // The script that stands for the daemon now says something else.
-  auto again = nodes.start(NodeId(2));
-  ASSERT_FALSE(again.ok());
-  EXPECT_NE(again.error().message.find("node 2 ended"), std::string::npos) << again.error().message;
+  auto nodes = cluster("sleep 60");
+  pid_t first = 0;
+  nodes.on_spawn([&](pid_t pid) { first = pid; });
+  nodes.interrupt_when([] { return true; });
+  EXPECT_EQ(nodes.start(NodeId(1)).error().code, ErrorCode::shutting_down);
+  ASSERT_GT(first, 0);
+  ASSERT_EQ(::kill(first, SIGKILL), 0);
+  nodes.interrupt_when({});
+  std::ofstream(directory_ / "paxledgerd") << "#!/bin/sh\nexit 4\n";
+  const auto second = nodes.start(NodeId(2));
+  ASSERT_FALSE(second.ok());
+  EXPECT_NE(second.error().message.find("node 2 ended with exit code 4"), std::string::npos)
+      << second.error().message;
 }
 
 }  // namespace
