@@ -147,9 +147,7 @@ def test_a_node_whose_birth_was_only_announced_is_found(interpreters: list[Inter
     assert_nothing_left(file, int(guardian))
 
 
-@pytest.mark.parametrize(
-    "end", ["os._exit(3)", "sys.exit(3)"]
-)
+@pytest.mark.parametrize("end", ["os._exit(3)", "sys.exit(3)"])
 def test_nodes_end_when_the_interpreter_ends_without_closing(
     interpreters: list[Interpreter], end: str
 ) -> None:
