@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from matplotlib.textpath import TextPath
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,8 +21,9 @@ MENDS = "#00785A"
 LANES_MAX = 6
 LANE_INCHES = 0.2
 _FONT_POINTS = 8.0
-_CHARACTER_POINTS = 0.58 * _FONT_POINTS  # a little more than the average of the font
-_GAP_POINTS = 6.0
+_GAP_POINTS = 8.0
+# A label may reach into the margin beside the panels, where legends are, so much of their width.
+_MARGIN = 0.15
 
 
 @dataclass
@@ -88,11 +91,17 @@ def _first_word(text: str) -> str:
     return text.partition(" ")[0]
 
 
+@functools.cache
+def _points(text: str) -> float:
+    """The width of a label."""
+    return float(TextPath((0, 0), text, size=_FONT_POINTS).get_extents().width) if text else 0.0
+
+
 def _pack(marks: list[Mark], duration: float, seconds_per_point: float) -> int:
     taken: list[float] = []  # until when each lane is used
     for mark in sorted(marks, key=lambda each: each.start):
-        width = (len(mark.text) * _CHARACTER_POINTS + _GAP_POINTS) * seconds_per_point
-        mark.at = max(0.0, min(mark.start, duration - width))
+        width = (_points(mark.text) + _GAP_POINTS) * seconds_per_point
+        mark.at = max(0.0, min(mark.start, duration * (1 + _MARGIN) - width))
         until = max(mark.end, mark.at + width)
         begin = min(mark.start, mark.at)
         for lane, used in enumerate(taken):
@@ -120,7 +129,7 @@ def draw_track(ax: Axes, marks: list[Mark], lanes: int) -> None:
             ax.broken_barh([span], (mark.lane + 0.08, 0.84), facecolor=colour, alpha=0.25, lw=0)
         ax.plot([mark.start] * 2, [mark.lane + 0.08, mark.lane + 0.92], color=colour, lw=1.6)
         nudge = 3 if mark.at == mark.start else 0
-        ax.annotate(
+        label = ax.annotate(
             mark.text,
             (mark.at, mark.lane + 0.5),
             xytext=(nudge, 0),
@@ -129,6 +138,7 @@ def draw_track(ax: Axes, marks: list[Mark], lanes: int) -> None:
             fontsize=_FONT_POINTS,
             annotation_clip=False,
         )
+        label.set_in_layout(False)
 
 
 def shade(ax: Axes, marks: list[Mark]) -> None:

@@ -254,7 +254,17 @@ def draw_gaps(result: Result, ax: Axes | None, **options: Any) -> Axes:
     ax.step([0, *gaps], [0, *shares], where="post", color="#0072B2", lw=1.2)
     ax.plot(gaps, shares, "o", color="#0072B2", ms=5)
     middle = float(np.median(gaps))
-    ax.axvline(middle, color="#D55E00", ls="--", lw=1.2, label=f"median {middle:,.0f} ms")
+    ax.axvline(middle, color="#D55E00", ls="--", lw=1.2)
+    # Left of the median and above the middle nothing is drawn, nor right of it and below.
+    left = middle > 0.6 * gaps[-1]
+    ax.annotate(
+        f"median {middle:,.0f} ms",
+        (middle, 0.9 if left else 0.12),
+        xytext=(-5 if left else 5, 0),
+        textcoords="offset points",
+        ha="right" if left else "left",
+        color="#A84A00",
+    )
     ax.set_xlim(0, gaps[-1] * 1.06)
     ax.set_ylim(0, 1.05)
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
@@ -262,7 +272,6 @@ def draw_gaps(result: Result, ax: Axes | None, **options: Any) -> Axes:
     ax.set_xlabel("time from the fault to the next acknowledged write (ms)")
     ax.set_ylabel(f"share of {len(table)} faults")
     ax.grid(lw=0.4, alpha=0.5)
-    ax.legend(loc="upper left", frameon=False)
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
     return ax
