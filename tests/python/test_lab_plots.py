@@ -130,9 +130,7 @@ def test_single_pictures_stand_alone_or_in_given_axes() -> None:
 
 def test_the_throughput_is_what_was_answered() -> None:
     ax = make_result().plot_throughput(bin=1.0)
-    writes, reads = (
-        patch.get_data()[0] for patch in ax.patches if isinstance(patch, StepPatch)
-    )
+    writes, reads = (patch.get_data()[0] for patch in ax.patches if isinstance(patch, StepPatch))
     assert set(writes) == set(reads) == {100.0}
 
 
