@@ -72,6 +72,7 @@ class Driver:
         self._clock = clock
         self._duration = duration
         self._stop = stop
+        self._aborted = threading.Event()
         self._under_way = 0
         self._ended: asyncio.Event | None = None
         self._db: aio.Client | None = None
@@ -87,6 +88,11 @@ class Driver:
     def alive(self) -> bool:
         """Whether operations are under way, or may yet begin."""
         return self._worker.alive()
+
+    def abort(self) -> None:
+        """Ends it without waiting for what is under way; that ends with the client."""
+        self._aborted.set()
+        self._stop.set()
 
     def join(self, timeout: float | None = None) -> None:
         """Waits for the end; at the latest a deadline after the duration."""
@@ -119,11 +125,19 @@ class Driver:
                 await self._closed_loop()
             else:
                 await self._open_loop(self._workload.rate)
-            while self._under_way:
-                self._ended.clear()
-                await self._ended.wait()
-            if self.failure is not None:
-                raise self.failure
+            await self._drain()
+        # What an abort has left is ended by the client's close, and told by it in a moment.
+        while self._under_way:
+            await asyncio.sleep(0.001)
+        if self.failure is not None:
+            raise self.failure
+
+    async def _drain(self) -> None:
+        assert self._ended is not None
+        while self._under_way and not self._aborted.is_set():
+            self._ended.clear()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), _LOOK_S)
 
     # --- before the clock starts
 
@@ -186,7 +200,8 @@ class Driver:
                 await asyncio.sleep(min(wait, _LOOK_S))
             elif self._under_way >= self._workload.outstanding_max:
                 self._ended.clear()
-                await self._ended.wait()
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(self._ended.wait(), _LOOK_S)
             else:
                 self._begin(due, None)
                 number += 1

@@ -124,7 +124,8 @@ class Experiment:
     def run(self, progress: bool = True, strict: bool = True) -> Result:
         """Runs it, and returns what was found.
 
-        Ctrl-C ends it within a deadline; what was found until then is in `self.result`.
+        Ctrl-C ends it at once, but for an action of the schedule that is under way, such as
+        `heal`; what was found until then is in `self.result`.
 
         Args:
             progress: Whether to show a progress bar.
@@ -252,6 +253,8 @@ class _Run:
         except BaseException:
             self._interrupted = True
             self._length = self._clock.now()
+            for driver in self._drivers:
+                driver.abort()
             raise
         finally:
             self._end()
