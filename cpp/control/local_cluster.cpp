@@ -39,6 +39,19 @@ void LocalCluster::tell(const std::string& line) const {
   if (progress_) progress_(line);
 }
 
+Result<void> LocalCluster::linger() const {
+  if (is_interrupted()) return Error{ErrorCode::shutting_down, "interrupted"};
+  std::this_thread::sleep_for(kPollInterval);
+  return {};
+}
+
+client::Outcome LocalCluster::await(std::future<client::Outcome> answer) const {
+  while (answer.wait_for(kPollInterval) != std::future_status::ready) {
+    if (is_interrupted()) return {ErrorCode::shutting_down, {}, {}, {}, "interrupted"};
+  }
+  return answer.get();
+}
+
 Result<std::filesystem::path> LocalCluster::find_daemon() {
   std::error_code error;
   const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
@@ -145,10 +158,11 @@ Result<void> LocalCluster::signal(NodeId node, int number) {
 // True once the process has ended; its pid file is removed then.
 Result<bool> LocalCluster::wait_until_stopped(pid_t pid, NodeId node, Duration patience) {
   const auto until = Clock::now() + patience;
+  // A process that is ending has no command line any more, but may still have its files.
   while (inspect(pid, node, configuration_.file) != ProcessState::stopped ||
-         lock_holder(lock_file(node)) == pid) {
+         state_of(pid) != ProcessState::stopped || lock_holder(lock_file(node)) == pid) {
     if (Clock::now() >= until) return false;
-    std::this_thread::sleep_for(kPollInterval);
+    if (auto waited = linger(); !waited) return waited.error();
   }
   (void)reap(pid);
   std::erase_if(started_, [&](const Started& each) { return each.pid == pid; });

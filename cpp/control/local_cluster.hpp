@@ -10,10 +10,12 @@
 
 #include <filesystem>
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/ids.hpp"
@@ -47,6 +49,12 @@ class LocalCluster {
                Progress progress = {});
   ~LocalCluster();
 
+  // Is asked in every wait, about every 10 ms, and ends the call with the error shutting_down when
+  // it says true. Once it has, it must say so until the call has ended.
+  void interrupt_when(std::function<bool()> interrupted) { interrupted_ = std::move(interrupted); }
+  // Is told each process that was started, before anything else is done.
+  void on_spawn(std::function<void(pid_t)> spawned) { spawned_ = std::move(spawned); }
+
   [[nodiscard]] const node::Configuration& configuration() const { return configuration_; }
 
   // The paxledgerd beside the running executable, or on PATH. Errors: io, with where it looked.
@@ -74,9 +82,12 @@ class LocalCluster {
   // Removes the directory of a stopped node. Errors: bad_request if it runs.
   [[nodiscard]] Result<void> wipe(NodeId node);
 
-  // Injects faults into what `from` sends to `to`, by an order to `from`. Errors: those of the
-  // order, e.g. unauthorized where cluster.yaml lacks fault_injection.
+  // Injects faults into what `from` sends to `to`, by an order to `from`; a node that does not run
+  // gets it when it is started or resumed. Errors: those of the order, e.g. unauthorized where
+  // cluster.yaml lacks fault_injection.
   [[nodiscard]] Result<void> inject(const LinkFault& fault);
+  // All at the same time. The first error is returned; the faults of other nodes are injected.
+  [[nodiscard]] Result<void> inject(const std::vector<LinkFault>& faults);
   // Clears all link faults, resumes what was paused, restarts what was killed, and waits until the
   // cluster serves.
   [[nodiscard]] Result<void> heal(Duration patience);
@@ -127,17 +138,27 @@ class LocalCluster {
   void settle_started(client::Client& db);
   // wait_until_serving() without the nodes that ended, which are left in endings_.
   Result<void> wait_for_service(Duration patience);
+  // Nodes that ended before this call are nothing that it failed at.
+  void forget_ended();
   Result<void> signal(NodeId node, int number);
   Result<bool> wait_until_stopped(pid_t pid, NodeId node, Duration patience);
   Result<void> restore_link_faults(NodeId node);
+  [[nodiscard]] client::Outcome order(client::Client& db, NodeId node, const std::string& argument);
   // Waits a while until every one of the nodes says that it is ready, and tells of those that are
   // not: they may be catching up, which is no failure.
   Result<void> wait_until_ready(const std::vector<NodeId>& nodes);
   void tell(const std::string& line) const;
+  // One interval of polling. Errors: shutting_down, when interrupted.
+  [[nodiscard]] Result<void> linger() const;
+  // The answer to a call; the code shutting_down, when interrupted.
+  [[nodiscard]] client::Outcome await(std::future<client::Outcome> answer) const;
+  [[nodiscard]] bool is_interrupted() const { return interrupted_ && interrupted_(); }
 
   node::Configuration configuration_;
   std::filesystem::path daemon_;
   Progress progress_;
+  std::function<bool()> interrupted_;
+  std::function<void(pid_t)> spawned_;
   std::vector<Started> started_;
   std::string endings_;  // of started nodes, not yet told
 };

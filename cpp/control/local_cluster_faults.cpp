@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <future>
 #include <utility>
+#include <vector>
 
 #include "control/local_cluster.hpp"
 
@@ -10,6 +12,7 @@ namespace paxledger::control {
 namespace {
 
 constexpr auto kKillPatience = std::chrono::seconds(5);
+constexpr auto kListenPatience = std::chrono::seconds(10);
 
 std::string name(NodeId node) {
   return "node " + std::to_string(node.value());
@@ -39,6 +42,10 @@ Result<void> LocalCluster::pause(NodeId node) {
   auto record = faults();
   if (!record) return record.error();
   if (auto sent = signal(node, SIGSTOP); !sent) return sent;
+  // A signal arrives when the kernel comes to it.
+  while (process(node).state == ProcessState::running) {
+    if (auto waited = linger(); !waited) return waited;
+  }
   record->paused.insert(node);
   return write_fault_record(fault_file(), *record);
 }
@@ -48,8 +55,15 @@ Result<void> LocalCluster::resume(NodeId node) {
   auto record = faults();
   if (!record) return record.error();
   if (auto sent = signal(node, SIGCONT); !sent) return sent;
+  while (process(node).state == ProcessState::paused) {
+    if (auto waited = linger(); !waited) return waited;
+  }
   record->paused.erase(node);
-  return write_fault_record(fault_file(), *record);
+  if (auto written = write_fault_record(fault_file(), *record); !written) return written;
+  // It did not hear what was ordered while it was paused.
+  const bool has_faults = std::any_of(record->links.begin(), record->links.end(),
+                                      [&](const LinkFault& fault) { return fault.from == node; });
+  return has_faults ? restore_link_faults(node) : Result<void>();
 }
 
 Result<void> LocalCluster::wipe(NodeId node) {
@@ -66,23 +80,58 @@ Result<void> LocalCluster::wipe(NodeId node) {
   return {};
 }
 
+// An order about faults. A node that was started a moment ago does not listen yet: it is waited
+// for.
+client::Outcome LocalCluster::order(client::Client& db, NodeId node, const std::string& argument) {
+  client::CallOptions call;
+  call.endpoint = endpoint_of(node);
+  const auto until = std::chrono::steady_clock::now() + kListenPatience;
+  for (;;) {
+    auto outcome = await(db.admin("fault", argument, call));
+    if (outcome.code != ErrorCode::io || process(node).state != ProcessState::running ||
+        std::chrono::steady_clock::now() >= until || !linger()) {
+      return outcome;
+    }
+  }
+}
+
 Result<void> LocalCluster::inject(const LinkFault& fault) {
-  if (auto checked = check(fault); !checked) return checked;
-  for (const NodeId node : {fault.from, fault.to}) {
-    if (auto is_known = known(node); !is_known) return is_known;
+  return inject(std::vector{fault});
+}
+
+Result<void> LocalCluster::inject(const std::vector<LinkFault>& all) {
+  for (const LinkFault& fault : all) {
+    if (auto checked = check(fault); !checked) return checked;
+    for (const NodeId node : {fault.from, fault.to}) {
+      if (auto is_known = known(node); !is_known) return is_known;
+    }
   }
   auto record = faults();
   if (!record) return record.error();
   auto db = client();
   if (!db) return db.error();
-  client::CallOptions call;
-  call.endpoint = endpoint_of(fault.from);
-  const auto answer = (*db)->admin("fault", fault.admin_argument(), call).get();
-  if (!answer.ok()) {
-    return Error{answer.code, name(fault.from) + ": " + answer.error().message};
+  std::vector<std::pair<const LinkFault*, std::future<client::Outcome>>> orders;
+  for (const LinkFault& fault : all) {
+    if (process(fault.from).state != ProcessState::running && configuration_.fault_injection) {
+      record->set_link(fault);
+      continue;
+    }
+    client::CallOptions call;
+    call.endpoint = endpoint_of(fault.from);
+    orders.emplace_back(&fault, (*db)->admin("fault", fault.admin_argument(), call));
   }
-  record->set_link(fault);
-  return write_fault_record(fault_file(), *record);
+  Result<void> first_problem;
+  for (auto& [fault, answer] : orders) {
+    auto outcome = await(std::move(answer));
+    if (outcome.code == ErrorCode::io) outcome = order(**db, fault->from, fault->admin_argument());
+    if (outcome.ok()) {
+      record->set_link(*fault);
+    } else if (first_problem.ok()) {
+      first_problem = Error{outcome.code, name(fault->from) + ": " + outcome.error().message};
+    }
+  }
+  auto written = write_fault_record(fault_file(), *record);
+  return first_problem.ok() ? written : first_problem;
 }
 
 Result<void> LocalCluster::heal(Duration patience) {
@@ -103,9 +152,7 @@ Result<void> LocalCluster::heal(Duration patience) {
   for (std::size_t at = 0; links && at < configuration_.nodes.size(); ++at) {
     const NodeId node = configuration_.nodes[at].id;
     if (process(node).state != ProcessState::running) continue;
-    client::CallOptions call;
-    call.endpoint = at;
-    const auto answer = (*db)->admin("fault", R"({"heal": true})", call).get();
+    const auto answer = order(**db, node, R"({"heal": true})");
     if (!answer.ok()) return Error{answer.code, name(node) + ": " + answer.error().message};
   }
   if (!record->links.empty()) tell("healed all links");

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <thread>
 #include <utility>
 
 #include "control/local_cluster.hpp"
@@ -16,10 +15,10 @@ using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kReadyPatience = std::chrono::seconds(10);
+constexpr auto kEndPatience = std::chrono::seconds(5);
 constexpr auto kSettlePatience = std::chrono::seconds(2);
 constexpr auto kAnswerPatience = std::chrono::seconds(30);
 constexpr auto kWordInterval = std::chrono::seconds(2);
-constexpr auto kPollInterval = milliseconds(10);
 constexpr std::size_t kLogLinesShown = 8;
 // Any key will do: that it is not there is as good an answer as its value.
 constexpr std::string_view kProbeKey = "paxledger/ready";
@@ -62,6 +61,7 @@ Result<void> LocalCluster::launch(const StartPlan::Step& step) {
   const auto log_begin = begin_log(log_file(node));
   auto pid = spawn(arguments, log_file(node));
   if (!pid) return pid.error();
+  if (spawned_) spawned_(*pid);
   started_.push_back({node, *pid, log_begin});
   tell("started " + name(node) + " (process " + std::to_string(*pid) + ")" +
        (step.flag == "--rejoin"       ? ", rejoining"
@@ -102,6 +102,19 @@ Result<void> LocalCluster::check_started() {
   return Error{ErrorCode::io, std::exchange(endings_, {})};
 }
 
+void LocalCluster::forget_ended() {
+  endings_.clear();
+  std::erase_if(started_, [&](const Started& each) {
+    if (process(each.node).state != ProcessState::stopped) return false;
+    // What ends at this moment holds its locks until it can be reaped.
+    const auto until = Clock::now() + kEndPatience;
+    while (!reap(each.pid) && state_of(each.pid) != ProcessState::stopped && Clock::now() < until) {
+      if (!linger()) break;
+    }
+    return true;
+  });
+}
+
 std::size_t LocalCluster::count_running() const {
   std::size_t count = 0;
   for (const auto& entry : configuration_.nodes) {
@@ -124,8 +137,8 @@ void LocalCluster::settle_started(client::Client& db) {
     };
     call.endpoint = endpoint_of(node);
     while (lives() && Clock::now() < until) {
-      if (db.admin("status", {}, call).get().ok()) break;
-      std::this_thread::sleep_for(kPollInterval);
+      if (await(db.admin("status", {}, call)).ok()) break;
+      if (!linger()) return;
     }
   }
   reap_started();
@@ -139,6 +152,7 @@ Result<void> LocalCluster::up(const std::set<NodeId>& rejoin, Duration patience)
   }
   const auto control = take_control();
   if (!control) return control.error();
+  forget_ended();
   const auto before = processes();
   const bool none_ran = std::all_of(before.begin(), before.end(), [](const ProcessStatus& each) {
     return each.state == ProcessState::stopped;
@@ -195,6 +209,7 @@ Result<void> LocalCluster::start(NodeId node, bool rejoin) {
   const auto control = take_control();
   if (!control) return control.error();
   if (process(node).state != ProcessState::stopped) return {};
+  forget_ended();
   auto record = faults();
   if (!record) return record.error();
   const auto planned = plan({node}, rejoin ? std::set<NodeId>{node} : std::set<NodeId>{});
@@ -225,18 +240,18 @@ Result<void> LocalCluster::restore_link_faults(NodeId node) {
   call.deadline = milliseconds(500);
   const auto until = Clock::now() + kAnswerPatience;
   for (;;) {
-    const auto answer = (*db)->admin("status", {}, call).get();
+    const auto answer = await((*db)->admin("status", {}, call));
     if (answer.ok()) break;
     if (auto alive = check_started(); !alive) return alive;
     if (Clock::now() >= until) {
       return Error{ErrorCode::io, name(node) + " runs, but does not answer: " + answer.message +
                                       "; see " + log_file(node).string()};
     }
-    std::this_thread::sleep_for(kPollInterval);
+    if (auto waited = linger(); !waited) return waited;
   }
   for (const LinkFault& fault : record->links) {
     if (fault.from != node) continue;
-    const auto answer = (*db)->admin("fault", fault.admin_argument(), call).get();
+    const auto answer = await((*db)->admin("fault", fault.admin_argument(), call));
     if (!answer.ok()) return answer.error();
   }
   return {};
@@ -268,7 +283,7 @@ Result<void> LocalCluster::wait_for_service(Duration patience) {
                        std::to_string(all) + " nodes run, and a majority is " +
                        std::to_string(quorum)};
     }
-    const auto answer = (*db)->get(kProbeKey, client::ReadMode::linearizable, call).get();
+    const auto answer = await((*db)->get(kProbeKey, client::ReadMode::linearizable, call));
     reap_started();
     if (answer.ok() || answer.code == ErrorCode::not_found) return {};
     if (is_final_refusal(answer.code)) {
@@ -293,7 +308,7 @@ Result<void> LocalCluster::wait_for_service(Duration patience) {
       tell("waiting for the cluster to serve: " + doing.substr(0, doing.find('\n')));
       next_word = now + kWordInterval;
     }
-    std::this_thread::sleep_for(kPollInterval);
+    if (auto waited = linger(); !waited) return waited;
   }
 }
 
@@ -308,14 +323,14 @@ Result<void> LocalCluster::wait_until_ready(const std::vector<NodeId>& nodes) {
     for (;;) {
       // A linearizable read through this node and no other: it must know the leader and have
       // applied what the cluster has decided.
-      const auto answer = (*db)->get(kProbeKey, client::ReadMode::linearizable, call).get();
+      const auto answer = await((*db)->get(kProbeKey, client::ReadMode::linearizable, call));
       if (answer.ok() || answer.code == ErrorCode::not_found) break;
       if (auto alive = check_started(); !alive) return alive;
       if (Clock::now() >= until) {
         tell(name(node) + " is not ready yet: " + answer.error().message);
         break;
       }
-      std::this_thread::sleep_for(kPollInterval);
+      if (auto waited = linger(); !waited) return waited;
     }
   }
   return {};

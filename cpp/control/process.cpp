@@ -25,6 +25,8 @@ Error io_error(const std::string& what, int number) {
   return {ErrorCode::io, what + ": " + std::strerror(number)};
 }
 
+constexpr int kThreadsAfterState = 17;  // in /proc/PID/stat
+
 std::vector<std::string_view> split_arguments(std::string_view cmdline) {
   std::vector<std::string_view> arguments;
   while (!cmdline.empty()) {
@@ -173,7 +175,15 @@ ProcessState state_of(pid_t pid) {
   const auto name_end = stat.rfind(')');
   const char state =
       name_end == std::string::npos || name_end + 2 >= stat.size() ? 'X' : stat[name_end + 2];
-  if (state == 'Z' || state == 'X') return ProcessState::stopped;
+  if (state == 'X') return ProcessState::stopped;
+  if (state == 'Z') {
+    // While other threads of it are still ending, the files and locks of the process are open.
+    // Their number is the 17th word after the state.
+    std::istringstream words(stat.substr(name_end + 2));
+    std::string word;
+    for (int i = 0; i <= kThreadsAfterState; ++i) words >> word;
+    return word == "0" || word == "1" ? ProcessState::stopped : ProcessState::running;
+  }
   return state == 'T' || state == 't' ? ProcessState::paused : ProcessState::running;
 }
 

@@ -6,6 +6,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests/e2e")]
 
+from client_fixtures import db, serving, silent  # noqa: E402
+
 from cluster_fixtures import make_cluster, pytest_runtest_makereport  # noqa: E402
 
-__all__ = ["make_cluster", "pytest_runtest_makereport"]
+__all__ = ["db", "make_cluster", "pytest_runtest_makereport", "serving", "silent"]

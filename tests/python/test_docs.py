@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -142,6 +144,54 @@ def test_every_documented_key_of_the_configuration_is_known(tmp_path: Path) -> N
                 check=False,
             )
             assert "found no node 4000" in done.stderr, done.stderr
+
+
+def program(page: Path) -> str:
+    """The Python blocks of a page as one program; every line has the number that it has there."""
+    lines = []
+    inside = False
+    for line in page.read_text(encoding="utf-8").splitlines():
+        fence = line.startswith("```")
+        lines.append(line if inside and not fence else "")
+        inside = not inside and line == "```python" if fence else inside
+    return "\n".join(lines) + "\n"
+
+
+# The example of the client protocol is for those without this package; it has a test of its own.
+PYTHON_PAGES = [page for page in PAGES if page.parent != REFERENCE and program(page).strip()]
+
+
+def run_program(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Runs the Python blocks of a page in a folder of their own."""
+    script = folder / page.name
+    script.write_text(program(page), encoding="utf-8")
+    return subprocess.run(
+        [sys.executable, "-W", "error", str(script)],
+        capture_output=True,
+        text=True,
+        timeout=scaled(120),
+        check=False,
+        cwd=folder,
+        env={**os.environ, "MPLBACKEND": "Agg"},
+    )
+
+
+@pytest.mark.parametrize("page", PYTHON_PAGES, ids=page_name)
+def test_the_python_of_a_page_runs_as_one_program(page: Path, tmp_path: Path) -> None:
+    done = run_program(page, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_python_of_a_page_that_is_wrong_is_found_with_its_line(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    blocks = ("python\nx = 1", "\nno python", "python\nassert x == 2")
+    text = "\n\n".join(f"```{block}\n```" for block in blocks)
+    page.write_text(text, encoding="utf-8")
+    folder = tmp_path / "run"
+    folder.mkdir()
+    done = run_program(page, folder)
+    assert done.returncode != 0
+    assert "line 10" in done.stderr and "AssertionError" in done.stderr
 
 
 def same_shape(documented: object, real: object, where: str = "") -> list[str]:

@@ -1,11 +1,15 @@
 #include "control/local_cluster.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 namespace paxledger::control {
 namespace {
@@ -126,6 +130,39 @@ TEST_F(LocalClusterTest, KnowsOnlyTheNodesOfItsConfiguration) {
   EXPECT_EQ(nodes.start(NodeId(9)).error().code, ErrorCode::bad_request);
   EXPECT_EQ(nodes.kill(NodeId(9)).error().code, ErrorCode::bad_request);
   EXPECT_EQ(nodes.up({NodeId(9)}, std::chrono::seconds(1)).error().code, ErrorCode::bad_request);
+}
+
+TEST_F(LocalClusterTest, AnInterruptEndsEveryWaitSoon) {
+  auto nodes = cluster("sleep 60");
+  std::vector<pid_t> spawned;
+  nodes.on_spawn([&](pid_t pid) { spawned.push_back(pid); });
+  nodes.interrupt_when([&] { return spawned.size() == 3; });
+  const auto begin = std::chrono::steady_clock::now();
+  const auto up = nodes.up({}, std::chrono::seconds(30));
+  ASSERT_FALSE(up.ok());
+  EXPECT_EQ(up.error().code, ErrorCode::shutting_down) << up.error().message;
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
+  ASSERT_EQ(spawned.size(), 3u);
+  for (const pid_t pid : spawned) {
+    EXPECT_EQ(::kill(pid, SIGKILL), 0);
+    EXPECT_EQ(::waitpid(pid, nullptr, 0), pid);
+  }
+}
+
+TEST_F(LocalClusterTest, ANodeThatEndedBeforeIsNothingThatAStartFailsAt) {
+  auto nodes = cluster("sleep 60");
+  pid_t first = 0;
+  nodes.on_spawn([&](pid_t pid) { first = pid; });
+  nodes.interrupt_when([] { return true; });
+  EXPECT_EQ(nodes.start(NodeId(1)).error().code, ErrorCode::shutting_down);
+  ASSERT_GT(first, 0);
+  ASSERT_EQ(::kill(first, SIGKILL), 0);
+  nodes.interrupt_when({});
+  std::ofstream(directory_ / "paxledgerd") << "#!/bin/sh\nexit 4\n";
+  const auto second = nodes.start(NodeId(2));
+  ASSERT_FALSE(second.ok());
+  EXPECT_NE(second.error().message.find("node 2 ended with exit code 4"), std::string::npos)
+      << second.error().message;
 }
 
 }  // namespace
