@@ -28,9 +28,9 @@ from paxledger.errors import (
 
 T = TypeVar("T")
 Key = str | bytes
-# (code, value, revision, height, message); scans and chains: (code, items, pages or first, height
-# or head, message).
-Outcome = tuple[int, Any, int, int, str]
+# (code, value, revision, height, message, leader or 0); scans and chains: (code, items, pages or
+# first, height or head, message, 0).
+Outcome = tuple[int, Any, int, int, str, int]
 
 _NOT_FOUND = _core.ErrorCode.not_found.value
 _COMPARE_FAILED = _core.ErrorCode.compare_failed.value
@@ -117,6 +117,7 @@ def _decode(codec: Codec, key: Key, octets: bytes) -> Any:
 
 def _error(outcome: Outcome, what: str, is_write: bool) -> Error:
     error = error_of(outcome[0], f"{what}: {outcome[4] or _core.ErrorCode(outcome[0]).name}")
+    error.leader = outcome[5] or None
     if isinstance(error, Timeout):
         error.outcome_unknown = is_write
     return error
@@ -151,7 +152,8 @@ def _compare_end(outcome: Outcome, about: tuple[Key, int]) -> int:
         found = outcome[2]
         there = f"has revision {found}" if found else "is not there"
         wanted = f"revision {expected}" if expected else "no such key"
-        raise CompareFailed(f"the key {key!r} {there}, expected {wanted}", revision=found)
+        message = f"the key {key!r} {there}, expected {wanted}"
+        raise CompareFailed(message, revision=found, leader=outcome[5] or None)
     if outcome[0]:
         raise _error(outcome, f"compare_and_put of {key!r}", True)
     return outcome[2]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from paxledger import _core
+from paxledger._calls import Outcome
 from paxledger.errors import (
     BadRequest,
     ClosedError,
@@ -158,7 +159,7 @@ class Control:
         }
         answers: dict[int, Any] = {}
         for node, call in calls.items():
-            code, value, _, _, message = _finish(call, deadline)
+            code, value, _, _, message, _ = _finish(call, deadline)
             answers[node] = json.loads(value) if code == 0 else _failure(node, code, message)
         return answers
 
@@ -176,7 +177,7 @@ class Control:
         call = self._connection().scan(
             prefix, _core.ReadMode.local, deadline=30.0, endpoint=self.ids.index(node)
         )
-        code, items, _, _, message = _finish(call, 30.0)
+        code, items, _, _, message, _ = _finish(call, 30.0)
         if code != 0:
             raise _failure(node, code, message)
         found: list[tuple[bytes, bytes, int]] = items
@@ -188,7 +189,7 @@ class Control:
         connection = self._connection()
         while last is None or first <= last:
             call = connection.chain(first, deadline=10.0, endpoint=self.ids.index(node))
-            code, blocks, begin, head, message = _finish(call, 10.0)
+            code, blocks, begin, head, message, _ = _finish(call, 10.0)
             if code != 0:
                 raise _failure(node, code, message)
             if blocks and begin != first:
@@ -218,11 +219,11 @@ class Control:
             self._asker = None
 
 
-def _finish(call: Any, deadline: float) -> tuple[int, Any, int, int, str]:
+def _finish(call: Any, deadline: float) -> Outcome:
     # The C++ client ends every call by its deadline.
     while not call.wait(deadline + 1):
         pass
-    outcome: tuple[int, Any, int, int, str] = call.outcome()
+    outcome: Outcome = call.outcome()
     return outcome
 
 

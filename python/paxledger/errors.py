@@ -51,8 +51,8 @@ class CompareFailed(Error):
 
     code = "compare_failed"
 
-    def __init__(self, message: str, *, revision: int = 0) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, revision: int = 0, leader: int | None = None) -> None:
+        super().__init__(message, leader=leader)
         self.revision = revision
 
 
