@@ -27,7 +27,8 @@ void Dispatcher::admit(std::uint64_t id, Clock::time_point now) {
 void Dispatcher::open_session(Clock::time_point now) {
   if (session_state_ != SessionState::none || closing_) return;
   session_state_ = SessionState::opening;
-  // After a failure the same id is tried again: opening is idempotent, so nothing is left behind.
+  // After a failure the same id is tried again, as long as it has not expired: opening is
+  // idempotent, so nothing is left behind.
   if (session_.id() == SessionId(0)) session_ = Session(draw_session_id());
 
   kv::Command command;
@@ -62,7 +63,8 @@ void Dispatcher::session_opened(const wire::ClientReply& reply, Clock::time_poin
   session_state_ = SessionState::none;
   if (closing_) return;
   const ErrorCode code = value == nullptr ? ErrorCode::bad_request : value->code;
-  if (is_refusal(code) || code == ErrorCode::timeout) return;  // tick() opens it again
+  // tick() opens it again, or another one if this one has expired.
+  if (is_refusal(code) || code == ErrorCode::timeout || code == ErrorCode::session_expired) return;
   // The cluster will never open it, so it is no use for the others to wait.
   const std::deque<std::uint64_t> waiting = std::exchange(waiting_, {});
   for (const std::uint64_t id : waiting) {
@@ -110,6 +112,12 @@ void Dispatcher::give_sequence(Write& write) {
 void Dispatcher::on_session_expired(std::uint64_t id, Clock::time_point now) {
   Request& request = requests_.at(id);
   auto* write = std::get_if<Write>(&request.body);
+  if (id == opening_) {
+    // An earlier attempt had opened it, and it has expired before anybody heard of that.
+    session_ = Session();
+    fail(id, ErrorCode::session_expired, "the session expired while it was opened", now);
+    return;
+  }
   if (write == nullptr || write->sequence == Sequence(0)) {
     fail(id, ErrorCode::bad_request, "the node knows no session where none was named", now);
     return;

@@ -11,7 +11,8 @@ namespace paxledger::kv {
 namespace {
 
 // Every session stands in one row, by who has to go first: a row's first session is the one that
-// was closed first or silent longest. A command moves its session to the end, which costs one step.
+// was closed first or silent longest. One that expired stands among the closed. A command moves its
+// session to the end, which costs one step.
 enum class Row : std::uint8_t { closed, light, laden };
 constexpr std::size_t kRows = 3;
 
@@ -26,7 +27,8 @@ struct Session {
 
   [[nodiscard]] bool is_closed() const { return row == Row::closed; }
 
-  // The last moment at which the session is still remembered. Saturates.
+  // The last moment at which the session is still open, or if it is closed, still remembered.
+  // Saturates.
   [[nodiscard]] Timestamp deadline() const {
     const std::uint64_t heard = last_heard.microseconds();
     return Timestamp(heard > UINT64_MAX - silence_max ? UINT64_MAX : heard + silence_max);
@@ -49,6 +51,7 @@ struct StateMachine::State {
 
   using Sessions = std::unordered_map<SessionId, Session>;
   CommandResult open_session(const Command& command, Timestamp now);
+  // Ends an open session, which stays remembered for its time to live from `now` on.
   void close_session(Session& session, Timestamp now);
   // What a command of a session comes to. Precondition: the session is open.
   CommandResult run(Session& session, const Command& command);
@@ -149,6 +152,7 @@ CommandResult StateMachine::State::open_session(const Command& command, Timestam
   const auto found = sessions.find(command.session);
   if (found != sessions.end()) {
     // A late copy of what opened a session must not make room for late copies of its commands.
+    // Its coming is no sign of life, so that the id is forgotten in the end.
     if (found->second.is_closed()) return failure(ErrorCode::session_expired);
     hear(found->second, now);
     return {};
@@ -165,7 +169,7 @@ CommandResult StateMachine::State::open_session(const Command& command, Timestam
 }
 
 void StateMachine::State::close_session(Session& session, Timestamp now) {
-  hear(session, now);
+  session.last_heard = std::max(session.last_heard, now);
   results_kept -= session.results.count();
   session.results = {};
   line_up(session, Row::closed);
@@ -238,15 +242,19 @@ void StateMachine::advance_time(Timestamp now) {
     const SessionId id = expiry.begin()->second;
     const auto found = state_->sessions.find(id);
     invariant(found != state_->sessions.end(), "every place of the expiry order has its session");
-    const Timestamp deadline = found->second.deadline();
-    if (deadline < now) {
-      state_->forget(found);
-    } else {
-      auto place = expiry.extract(expiry.begin());
-      place.value().first = deadline;
-      expiry.insert(std::move(place));
-      found->second.scheduled = deadline;
+    Session& session = found->second;
+    // What has moved takes its true place first, so that all go in the order of their deadlines.
+    if (session.scheduled == session.deadline()) {
+      if (session.is_closed()) {
+        state_->forget(found);
+        continue;
+      }
+      // Whoever wakes up late and opens it again must not find an empty session in its place.
+      state_->close_session(session, now);
     }
+    auto place = expiry.extract(expiry.begin());
+    place.value().first = session.scheduled = session.deadline();
+    expiry.insert(std::move(place));
   }
 }
 

@@ -39,8 +39,8 @@ struct ScanPage {
 
 // Invariants:
 //  1. revision() is the number of changes applied so far.
-//  2. At most kSessionsMax sessions are remembered. A closed one holds no results; it is remembered
-//     so that a late copy of its open_session cannot open it again.
+//  2. At most kSessionsMax sessions are remembered. One that was closed, or has expired, holds no
+//     results; it is remembered so that a late copy of its open_session cannot open it again.
 //  3. A session holds results of at most kSessionWindow sequences above its acknowledged one, all
 //     sessions together at most kResultsMax, and none of them holds a value. The replica relies on
 //     2 and 3 for bounded memory.
@@ -56,8 +56,8 @@ class StateMachine {
   StateMachine& operator=(StateMachine&&) noexcept;
   ~StateMachine();
 
-  // Forgets the sessions, open or closed, that were silent for longer than they asked for. Called
-  // once per block, before its commands.
+  // Closes the sessions that were silent for longer than they asked for, and forgets those that
+  // have been closed for longer than that. Called once per block, before its commands.
   void advance_time(Timestamp now);
 
   // Applies the octets of one command. Octets that are no command give `bad_request`.
@@ -82,7 +82,7 @@ class StateMachine {
   [[nodiscard]] Revision revision() const;
   [[nodiscard]] std::size_t key_count() const;
   [[nodiscard]] std::size_t session_count() const;         // of those that are open
-  [[nodiscard]] std::size_t closed_session_count() const;  // of those that are remembered
+  [[nodiscard]] std::size_t closed_session_count() const;  // of those remembered, expired ones too
   [[nodiscard]] std::size_t result_count() const;          // of all sessions together
 
  private:

@@ -276,6 +276,24 @@ TEST_F(DispatcherTest, MovesAWriteWithoutEffectToANewSession) {
   EXPECT_EQ(again[0].command.value, "v");
 }
 
+// An opening whose answer was lost is tried again when its session has expired meanwhile.
+TEST_F(DispatcherTest, OpensAnotherSessionIfTheOneItWasOpeningHasExpired) {
+  const auto call = put("a");
+  const auto opening = sent(0);
+  ASSERT_EQ(opening.size(), 1u);
+  reply(0, opening[0].id, ErrorCode::session_expired);
+  EXPECT_FALSE(call->end) << "the call has nothing to do with that session";
+  pass(milliseconds(10));
+  open_session();
+  EXPECT_NE(session_, opening[0].command.session);
+  const auto writes = sent(0);
+  ASSERT_EQ(writes.size(), 1u);
+  EXPECT_EQ(writes[0].command.session, session_);
+  reply(0, writes[0].id, ErrorCode::ok);
+  ASSERT_TRUE(call->end);
+  EXPECT_EQ(call->end->code, ErrorCode::ok);
+}
+
 TEST_F(DispatcherTest, DoesNotRepeatAnUnknownOutcomeUnderANewSession) {
   const auto call = put("a");
   open_session();

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <string>
@@ -174,7 +175,7 @@ TEST_F(StateMachineSessions, ClosingMayBeRepeated) {
   EXPECT_EQ(client.close().code, ErrorCode::ok);
   EXPECT_EQ(client.put("k", "w").code, ErrorCode::session_expired);
   EXPECT_EQ(value_of("k"), "v") << "what a session wrote outlives it";
-  machine.advance_time(Timestamp(UINT64_MAX));
+  machine.advance_time(Timestamp(61 * kSecond));
   EXPECT_EQ(machine.closed_session_count(), 0u);
 }
 
@@ -212,6 +213,37 @@ TEST_F(StateMachineSessions, ASilentSessionExpiresByBlockTime) {
   machine.advance_time(Timestamp(15 * kSecond + 1));
   EXPECT_FALSE(machine.has_session(silent.session()));
   EXPECT_EQ(silent.put("k", "v").code, ErrorCode::session_expired);
+}
+
+TEST_F(StateMachineSessions, AnExpiredSessionCannotBeOpenedAgainForItsTimeToLive) {
+  Client late(machine, 2);
+  late.open(5'000, Timestamp(0));
+  const Command put = late.command(CommandKind::put, "k", "first");
+  late.apply(put, Timestamp(0));
+  client.put("k", "second");
+  // Nothing was decided for long: the time counts from the block that finds the session silent.
+  const Timestamp found(100 * kSecond);
+  machine.advance_time(found);
+  EXPECT_EQ(machine.result_count(), 0u) << "an expired session keeps results";
+  EXPECT_EQ(late.open(5'000, found).code, ErrorCode::session_expired);
+  EXPECT_EQ(late.apply(put, found).code, ErrorCode::session_expired);
+  EXPECT_EQ(value_of("k"), "second") << "a write was applied twice";
+  machine.advance_time(Timestamp(105 * kSecond));
+  EXPECT_EQ(late.open(5'000, Timestamp(105 * kSecond)).code, ErrorCode::session_expired);
+  EXPECT_EQ(machine.closed_session_count(), 2u) << "the other one has expired too";
+  machine.advance_time(Timestamp(105 * kSecond + 1));
+  EXPECT_EQ(machine.closed_session_count(), 1u);
+}
+
+TEST_F(StateMachineSessions, AnExpiredSessionGivesItsPlaceBeforeAnOpenOne) {
+  for (std::uint64_t id = 2; id <= kSessionsMax; ++id) {
+    Client(machine, id).open(id == 10 ? 1'000 : 60'000);
+  }
+  machine.advance_time(Timestamp(2 * kSecond));
+  EXPECT_EQ(machine.closed_session_count(), 1u);
+  Client(machine, kSessionsMax + 1).open(60'000, Timestamp(2 * kSecond));
+  EXPECT_EQ(machine.closed_session_count(), 0u);
+  EXPECT_TRUE(machine.has_session(client.session())) << "the longest silent one is still here";
 }
 
 TEST_F(StateMachineSessions, AnyCommandKeepsASessionAlive) {
@@ -328,8 +360,13 @@ TEST_F(StateMachineSessions, ExpireByTheSameRuleAsAPlainOne) {
   for (int round = 0; round < 20'000; ++round) {
     now += prng.below(kSecond / 2);
     machine.advance_time(Timestamp(now));
-    std::erase_if(plain,
-                  [&](auto& one) { return one.second.heard + one.second.silence_max < now; });
+    for (auto one = plain.begin(); one != plain.end();) {
+      Plain& session = one->second;
+      const bool silent = session.heard + session.silence_max < now;
+      const bool forgotten = silent && session.closed;
+      if (silent) session = {session.silence_max, now, true};
+      one = forgotten ? plain.erase(one) : std::next(one);
+    }
     const std::uint64_t id = 1 + prng.below(30);
     Client one(machine, id);
     const auto known = plain.find(id);
