@@ -49,12 +49,10 @@ Instant Replica::Impl::expiry(Instant deadline) const {
 }
 
 std::optional<kv::CommandResult> Replica::Impl::known_result(const kv::Command& command) const {
-  const auto& store = applied_.store();
-  if (command.kind == kv::CommandKind::open_session) {
-    if (store.has_session(command.session)) return kv::CommandResult{};
-    return std::nullopt;
-  }
-  return store.known_result(command.session, command.sequence);
+  // Only the log can open a session or keep it alive: this node may not know yet that it was
+  // closed, and a sign of life that the others do not see is none.
+  if (command.kind == kv::CommandKind::open_session) return std::nullopt;
+  return applied_.store().known_result(command.session, command.sequence);
 }
 
 // --- commands --------------------------------------------------------------------------------
@@ -129,9 +127,10 @@ void Replica::Impl::on(NodeId from, const paxos::ForwardReply& message) {
   }
   kv::CommandResult result{message.code, message.revision, message.value};
   // Another copy may have been applied before the session ended.
-  if (message.code == ErrorCode::session_expired && !definite)
+  if (message.code == ErrorCode::session_expired && !definite && !request->key.opens_session())
     result = {ErrorCode::timeout, {}, {}};
-  if (result.code == ErrorCode::timeout || had_no_effect(result.code)) {
+  if (request->key.opens_session() || result.code == ErrorCode::timeout ||
+      had_no_effect(result.code)) {
     answer(requests_.take(message.id)->origin, result, {});
     return;
   }

@@ -130,6 +130,17 @@ std::vector<Origin> Requests::resolve(const CommandKey& key) {
   return origins;
 }
 
+std::vector<Origin> Requests::resolve_proposed(const CommandKey& key) {
+  std::vector<Origin> origins;
+  const auto found = by_key_.find(key);
+  if (found == by_key_.end()) return origins;
+  const std::vector<std::uint64_t> ids = found->second;
+  for (const std::uint64_t id : ids) {
+    if (requests_.at(id).stage == Stage::proposed) origins.push_back(take(id)->origin);
+  }
+  return origins;
+}
+
 std::optional<Requests::Request> Requests::take(std::uint64_t id) {
   const auto found = requests_.find(id);
   if (found == requests_.end()) return std::nullopt;

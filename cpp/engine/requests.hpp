@@ -38,6 +38,10 @@ struct CommandKey {
   SessionId session;
   Sequence sequence;
   auto operator<=>(const CommandKey&) const = default;
+
+  // Copies of an open_session share a key and nothing else: each is a sign of life of its own, so
+  // what came of an earlier one is no answer to a later one.
+  [[nodiscard]] bool opens_session() const { return sequence == Sequence(0); }
 };
 // Precondition: the octets of a well-formed command.
 [[nodiscard]] CommandKey command_key(std::string_view command);
@@ -116,6 +120,8 @@ class Requests {
 
   // All requests with this key end; their origins are to be answered.
   [[nodiscard]] std::vector<Origin> resolve(const CommandKey& key);
+  // Of the requests with this key only those end that stand in a slot of this leadership.
+  [[nodiscard]] std::vector<Origin> resolve_proposed(const CommandKey& key);
   // One request ends.
   [[nodiscard]] std::optional<Request> take(std::uint64_t id);
   // Those whose time is over by `now`.

@@ -179,5 +179,90 @@ TEST(ExactlyOnce, ARefusalByANodeThatRepairsIsNotTheEnd) {
   EXPECT_EQ(play.code_of(put), ErrorCode::ok);
 }
 
+// Of a session with the shortest time to live.
+std::optional<ErrorCode> say_to(Play& play, NodeId node, kv::CommandKind kind,
+                                std::uint64_t sequence) {
+  kv::Command command;
+  command.kind = kind;
+  command.session = SessionId(50);
+  command.sequence = Sequence(sequence);
+  if (kind == kv::CommandKind::open_session) command.argument = kv::kSessionMillisecondsMin;
+  if (kind == kv::CommandKind::put) command.key = command.value = "once";
+  const RequestKey key = play.world().propose(node, command, seconds(2));
+  EXPECT_TRUE(play.reach([&] { return play.code_of(key).has_value(); }, seconds(3)));
+  return play.code_of(key);
+}
+
+// Through the leader and through a follower: a session that is opened again and again stays, so
+// that a late copy of its command finds the first result. The others keep the time going.
+TEST(ExactlyOnce, OpeningAgainKeepsASessionAliveThroughAnyNode) {
+  for (const NodeId node : {kOne, kTwo}) {
+    Serving play(nodes(3));
+    const auto say = [&](kv::CommandKind kind, std::uint64_t sequence) {
+      return say_to(play, node, kind, sequence);
+    };
+    EXPECT_EQ(say(kv::CommandKind::open_session, 0), ErrorCode::ok);
+    EXPECT_EQ(say(kv::CommandKind::put, 1), ErrorCode::ok);
+    for (std::uint64_t round = 1; round <= 12; ++round) {
+      play.run(milliseconds(300));
+      EXPECT_TRUE(play.done(play.put(kThree, round, "tick")));
+      EXPECT_EQ(say(kv::CommandKind::open_session, 0), ErrorCode::ok) << "round " << round;
+    }
+    EXPECT_EQ(say(kv::CommandKind::put, 1), ErrorCode::ok) << "the session has expired";
+    play.expect_no_violations();
+  }
+}
+
+// A session that was silent for too long is not replaced by an empty one under its id.
+TEST(ExactlyOnce, AnExpiredSessionIsNotOpenedAgain) {
+  for (const NodeId node : {kOne, kTwo}) {
+    Serving play(nodes(3));
+    const auto say = [&](kv::CommandKind kind, std::uint64_t sequence) {
+      return say_to(play, node, kind, sequence);
+    };
+    EXPECT_EQ(say(kv::CommandKind::open_session, 0), ErrorCode::ok);
+    EXPECT_EQ(say(kv::CommandKind::put, 1), ErrorCode::ok);
+    play.run(seconds(5));  // and nothing is decided
+    EXPECT_EQ(say(kv::CommandKind::open_session, 0), ErrorCode::session_expired);
+    ASSERT_TRUE(play.agree());
+    EXPECT_EQ(say(kv::CommandKind::put, 1), ErrorCode::session_expired);
+    play.expect_no_violations();
+  }
+}
+
+// A node that lags behind learns at last that the session was opened once, and a second
+// open_session waits there. What came of the first is no answer to it.
+TEST(ExactlyOnce, AnEarlierOpeningIsNoAnswerToALaterOne) {
+  Serving play(nodes(3));
+  play.loses = [&](const InFlight& flight) {
+    return flight.to == kTwo && !is<paxos::ForwardReply>(flight);
+  };
+  EXPECT_EQ(say_to(play, kTwo, kv::CommandKind::open_session, 0), ErrorCode::ok);
+  EXPECT_EQ(say_to(play, kOne, kv::CommandKind::close_session, 1), ErrorCode::ok);
+  play.loses = [&](const InFlight& flight) { return is<paxos::Forward>(flight); };
+  kv::Command open;
+  open.kind = kv::CommandKind::open_session;
+  open.session = SessionId(50);
+  open.argument = kv::kSessionMillisecondsMin;
+  const RequestKey again = play.world().propose(kTwo, open, seconds(5));
+  ASSERT_TRUE(play.agree());
+  EXPECT_EQ(play.code_of(again), std::nullopt);
+  play.loses = nullptr;
+  ASSERT_TRUE(play.reach([&] { return play.code_of(again).has_value(); }, seconds(3)));
+  EXPECT_EQ(play.code_of(again), ErrorCode::session_expired);
+  play.expect_no_violations();
+}
+
+// The follower has not applied the close when the session is opened again.
+TEST(ExactlyOnce, ANodeThatDidNotHearOfACloseDoesNotOpenTheSessionAgain) {
+  Serving play(nodes(3));
+  EXPECT_EQ(say_to(play, kTwo, kv::CommandKind::open_session, 0), ErrorCode::ok);
+  ASSERT_TRUE(play.agree());
+  EXPECT_EQ(say_to(play, kOne, kv::CommandKind::close_session, 1), ErrorCode::ok);
+  ASSERT_LT(play.world().status(kTwo).head.height, play.world().status(kOne).head.height);
+  EXPECT_EQ(say_to(play, kTwo, kv::CommandKind::open_session, 0), ErrorCode::session_expired);
+  play.expect_no_violations();
+}
+
 }  // namespace
 }  // namespace paxledger::world

@@ -62,7 +62,9 @@ void RandomClients::wake(std::size_t index, World& world) {
     client.next = 1;
     client.expired = client.open = client.opening_now = false;
     client.last_done.reset();
+    client.rest_until = world.now();
   }
+  if (profile_.rest_permille > 0 && rests(index, world)) return;
   if (!client.open) open_session(index, world);
   std::vector<std::uint64_t> again;
   for (auto& [sequence, operation] : client.operations) {
@@ -80,6 +82,26 @@ void RandomClients::wake(std::size_t index, World& world) {
   }
 }
 
+// A session whose client is known to be there lasts, so a copy of its last command changes nothing.
+bool RandomClients::rests(std::size_t index, World& world) {
+  Client& client = clients_[index];
+  if (settled_) return false;
+  if (world.now() >= client.rest_until) {
+    const bool may = client.open && client.operations.empty() && client.last_done.has_value();
+    if (!may || !prng_.chance(profile_.rest_permille, 1000)) return false;
+    client.rest_until = world.now() + milliseconds(prng_.between(1100, 3000));
+    client.heard = world.now();
+    client.surely_heard = false;
+  }
+  if (world.now() > client.heard + milliseconds(700)) {  // too near the end of the session
+    client.expired = true;
+    return true;
+  }
+  open_session(index, world);
+  if (client.surely_heard && prng_.chance(1, 5)) send_copy(*client.last_done, world);
+  return true;
+}
+
 void RandomClients::open_session(std::size_t index, World& world) {
   Client& client = clients_[index];
   if (client.opening_now && world.now() <= client.opening_until + milliseconds(20)) return;
@@ -92,7 +114,9 @@ void RandomClients::open_session(std::size_t index, World& world) {
   const Duration until = patience();
   client.opening_until = world.now() + until;
   client.opening_now = true;
-  requests_[world.next_request()] = {index, 0};
+  client.opening_sent = world.now();
+  client.opening = world.next_request();
+  requests_[client.opening] = {index, 0};
   (void)world.propose(node, command, until);
 }
 
@@ -118,14 +142,17 @@ void RandomClients::send_late_copies(Client& client, World& world) {
   open.kind = kv::CommandKind::open_session;
   open.session = client.late->command.session;
   open.argument = profile_.session_ms;
-  kv::Command copy = client.late->command;
-  copy.key = client.late->key;
-  copy.value = client.late->value;
-  for (const kv::Command* command : {&open, &copy}) {
-    const auto nodes = world.nodes();
-    const NodeId node = nodes[prng_.below(nodes.size())];
-    if (world.running(node)) (void)world.propose(node, *command, patience());
-  }
+  send_copy({open, {}, {}}, world);
+  send_copy(*client.late, world);
+}
+
+void RandomClients::send_copy(const Copy& copy, World& world) {
+  kv::Command command = copy.command;
+  command.key = copy.key;
+  command.value = copy.value;
+  const auto nodes = world.nodes();
+  const NodeId node = nodes[prng_.below(nodes.size())];
+  if (world.running(node)) (void)world.propose(node, command, patience());
 }
 
 void RandomClients::begin(std::size_t index, World& world) {
@@ -217,6 +244,12 @@ void RandomClients::answered(const Answered& answered, World& world) {
   if (sequence == 0) {
     client.opening_now = false;
     client.open = client.open || code == ErrorCode::ok;
+    if (answered.request.key != client.opening) return;
+    if (code == ErrorCode::session_expired) client.expired = true;
+    if (code == ErrorCode::ok) {
+      client.heard = client.opening_sent;
+      client.surely_heard = true;
+    }
     return;
   }
   const auto operation = client.operations.find(sequence);

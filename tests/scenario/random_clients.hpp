@@ -73,7 +73,13 @@ class RandomClients {
     std::map<std::string, std::pair<std::optional<std::string>, std::uint64_t>> seen;
     NodeId favourite{1};
     std::optional<Copy> last_done;  // in this session
-    std::optional<Copy> late;       // of a session that was closed; sent again now and then
+    // While the client rests it only says that it is there, and repeats its last command.
+    Instant rest_until;
+    RequestKey opening;  // the last open_session, and when it was sent
+    Instant opening_sent;
+    Instant heard;  // when the last open_session that was ok was sent, or the rest began
+    bool surely_heard = false;  // since the rest began
+    std::optional<Copy> late;   // of a session that was closed; sent again now and then
   };
   struct Recorded {
     std::string key;
@@ -82,9 +88,11 @@ class RandomClients {
   };
 
   NodeId choose_node(Client& client, const World& world);
+  [[nodiscard]] bool rests(std::size_t index, World& world);
   void open_session(std::size_t index, World& world);
   void close_session(std::size_t index, World& world);
   void send_late_copies(Client& client, World& world);
+  void send_copy(const Copy& copy, World& world);
   void begin(std::size_t index, World& world);
   void attempt(std::size_t index, std::uint64_t sequence, World& world);
   void finish(Client& client, std::uint64_t sequence, const Answered& answered, World& world);

@@ -81,6 +81,15 @@ RandomProfile RandomProfile::draw(Prng& prng) {
   }
   profile.safety_phase = milliseconds(prng.between(500, 6000));
   if (prng.chance(1, 3)) profile.close_permille = prng.between(20, 300);
+  if (profile.session_ms == kv::kSessionMillisecondsMin && prng.chance(1, 2)) {
+    // Such a client sends late copies too; none of them is under way for longer than a session that
+    // has expired is remembered.
+    profile.rest_permille = prng.between(50, 300);
+    profile.slow_permille = 0;
+    profile.pauses = false;
+    profile.clients = std::max<std::uint64_t>(profile.clients, 2);
+    profile.safety_phase = milliseconds(prng.between(4000, 9000));
+  }
   return profile;
 }
 
@@ -101,6 +110,7 @@ std::string RandomProfile::describe() const {
   if (pauses) text += ", pauses";
   if (slow_disks) text += ", slow disks";
   if (clock_jumps) text += ", clock jumps";
+  if (rest_permille > 0) text += ", resting clients";
   if (close_permille > 0) text += ", closed sessions";
   return text;
 }

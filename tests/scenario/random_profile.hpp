@@ -32,6 +32,7 @@ struct RandomProfile {
   std::uint64_t keys = 1;
   std::uint64_t session_ms = 0;
   std::uint64_t close_permille = 0;  // a client with nothing to do closes its session
+  std::uint64_t rest_permille = 0;   // a client with nothing to do repeats open_session alone
   std::uint64_t patience_ms_max = 0;
   Duration safety_phase{0};
 
