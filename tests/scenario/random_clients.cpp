@@ -63,6 +63,7 @@ void RandomClients::wake(std::size_t index, World& world) {
     client.expired = client.open = client.opening_now = false;
     client.last_done.reset();
     client.rest_until = world.now();
+    client.surely_heard = false;
   }
   if (profile_.rest_permille > 0 && rests(index, world)) return;
   if (!client.open) open_session(index, world);
@@ -245,7 +246,14 @@ void RandomClients::answered(const Answered& answered, World& world) {
     client.opening_now = false;
     client.open = client.open || code == ErrorCode::ok;
     if (answered.request.key != client.opening) return;
-    if (code == ErrorCode::session_expired) client.expired = true;
+    if (code == ErrorCode::session_expired) {
+      if (client.surely_heard && !client.expired &&
+          world.now() < client.heard + milliseconds(profile_.session_ms)) {
+        violations_.push_back("session: " + std::to_string(client.session.value()) +
+                              " has expired though its client was told in time that it is open");
+      }
+      client.expired = true;
+    }
     if (code == ErrorCode::ok) {
       client.heard = client.opening_sent;
       client.surely_heard = true;
