@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstring>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -89,8 +90,9 @@ class HttpDoor::Server {
           MHD_OPTION_SOCK_ADDR, reinterpret_cast<const sockaddr*>(&name),
           MHD_OPTION_CONNECTION_LIMIT, kConnectionsMax + kConnectionsSpare,
           MHD_OPTION_CONNECTION_TIMEOUT, static_cast<unsigned>(kPatience.count()),
-          MHD_OPTION_CONNECTION_MEMORY_LIMIT, kConnectionBytesMax, MHD_OPTION_NOTIFY_CONNECTION,
-          &on_connection, this, MHD_OPTION_END));
+          MHD_OPTION_CONNECTION_MEMORY_LIMIT, kConnectionBytesMax, MHD_OPTION_UNESCAPE_CALLBACK,
+          &leave_escaped, nullptr, MHD_OPTION_NOTIFY_CONNECTION, &on_connection, this,
+          MHD_OPTION_END));
     }
     if (daemon_) return {};
     return Error{ErrorCode::io, "cannot listen on " + address.text() +
@@ -115,6 +117,12 @@ class HttpDoor::Server {
     } catch (...) {
       return MHD_NO;  // ends the connection
     }
+  }
+
+  // The library would end a path at an escaped NUL. None of the paths here needs escapes.
+  static std::size_t leave_escaped(void* /*context*/, MHD_Connection* /*connection*/,
+                                   char* text) noexcept {
+    return std::strlen(text);
   }
 
   // The library's time limit counts anew with every octet, so that who speaks slowly would keep a

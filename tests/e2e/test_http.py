@@ -22,6 +22,7 @@ def test_each_path_answers_what_it_is_for(cluster: Cluster) -> None:
         status = json.loads(body)
         assert (code, status["node"], status["keys"], status["ready"]) == (200, node.id, 1, True)
         assert node.http("/nothing")[0] == 404
+        assert node.http("/status%00x")[0] == 404, "a path is not cut off"
 
 
 def test_metrics_are_prometheus_text_and_count(cluster: Cluster) -> None:

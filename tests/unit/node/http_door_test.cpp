@@ -105,9 +105,12 @@ TEST_F(HttpDoorTest, AnswersItsFourPaths) {
   expect_answer("GET /status", 200, status_json(*report_) + "\n");
   expect_answer("GET /metrics", 200, metrics_text(*report_));
   expect_answer("GET /other", 404, "not found; there are /livez, /readyz, /status and /metrics\n");
+  const std::string not_found = "not found; there are /livez, /readyz, /status and /metrics\n";
+  expect_answer("GET /livez%00x", 404, not_found);  // not cut off
+  expect_answer("GET /livez%20", 404, not_found);
   expect_answer("POST /livez", 405, "only GET and HEAD are served\n");
   EXPECT_EQ(door_.requests().at("/livez"), 2u);
-  EXPECT_EQ(door_.requests().at("other"), 2u);
+  EXPECT_EQ(door_.requests().at("other"), 4u);
 }
 
 TEST_F(HttpDoorTest, RefusesWhatIsNoRequestOrTooLong) {
