@@ -55,8 +55,13 @@ bool ClientListener::send(ConnectionId connection, std::string packet) {
     drops_out_.count(DropReason::not_connected);
     return false;
   }
+  if (!accepts(connection)) {
+    drops_out_.count(DropReason::queue_full);
+    return false;
+  }
   const std::size_t bytes = packet.size();
-  switch (send_packet(router_, found->second.routing_id, std::move(packet))) {
+  const Connection& to = found->second;
+  switch (send_packet(router_, to.routing_id, std::move(packet), to.queued)) {
     case Sent::yes:
       ++traffic_.packets_sent;
       traffic_.bytes_sent += bytes;
@@ -72,6 +77,14 @@ bool ClientListener::send(ConnectionId connection, std::string packet) {
   return false;
 }
 
+bool ClientListener::room_of(ConnectionId connection, std::size_t bytes_max) const {
+  const auto found = by_id_.find(connection);
+  if (found == by_id_.end()) return false;
+  const std::size_t bytes = found->second.queued->bytes();
+  if (queued_->bytes() >= kAllReplyBytesMax) return bytes == 0;
+  return bytes < bytes_max;
+}
+
 ConnectionId ClientListener::connection_of(const zmq::message_t& routing_id) {
   std::string key(static_cast<const char*>(routing_id.data()), routing_id.size());
   const auto found = by_routing_id_.find(key);
@@ -83,7 +96,8 @@ ConnectionId ClientListener::connection_of(const zmq::message_t& routing_id) {
   last_ = last_.next();
   by_use_.push_back(last_);
   by_routing_id_.emplace(key, last_);
-  by_id_.emplace(last_, Connection{std::move(key), std::prev(by_use_.end())});
+  by_id_.emplace(last_, Connection{std::move(key), std::prev(by_use_.end()),
+                                   std::make_shared<QueuedBytes>(queued_)});
   return last_;
 }
 

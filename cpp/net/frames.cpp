@@ -21,14 +21,34 @@ One read_one(zmq::socket_t& socket, zmq::message_t& frame) {
 // Payloads up to this size are copied into the message; larger ones are handed over.
 constexpr std::size_t kCopyBytesMax = 1024;
 
+// What a message refers to. Lives until libzmq has sent the message or given it up.
+class Owned {
+ public:
+  Owned(std::string payload, std::shared_ptr<QueuedBytes> queued)
+      : payload_(std::move(payload)), queued_(std::move(queued)) {
+    if (queued_) queued_->add(payload_.capacity());
+  }
+  Owned(const Owned&) = delete;
+  Owned& operator=(const Owned&) = delete;
+  ~Owned() {
+    if (queued_) queued_->remove(payload_.capacity());
+  }
+  std::string& payload() { return payload_; }
+
+ private:
+  std::string payload_;
+  std::shared_ptr<QueuedBytes> queued_;
+};
+
 void free_octets(void* /*data*/, void* hint) {
-  const std::unique_ptr<std::string> owner(static_cast<std::string*>(hint));
+  const std::unique_ptr<Owned> owner(static_cast<Owned*>(hint));
 }
 
-zmq::message_t message_of(std::string payload) {
+zmq::message_t message_of(std::string payload, std::shared_ptr<QueuedBytes> queued) {
   if (payload.size() <= kCopyBytesMax) return {payload.data(), payload.size()};
-  auto owner = std::make_unique<std::string>(std::move(payload));
-  zmq::message_t message(owner->data(), owner->size(), &free_octets, owner.get());
+  auto owner = std::make_unique<Owned>(std::move(payload), std::move(queued));
+  zmq::message_t message(owner->payload().data(), owner->payload().size(), &free_octets,
+                         owner.get());
   // The message frees it from here on.
   static_cast<void>(owner.release());  // NOLINT(bugprone-unused-return-value)
   return message;
@@ -66,7 +86,8 @@ FrameReader::Got FrameReader::discard(zmq::socket_t& socket) {
   return Got::discarding;
 }
 
-Sent send_packet(zmq::socket_t& socket, std::string_view routing_id, std::string payload) {
+Sent send_packet(zmq::socket_t& socket, std::string_view routing_id, std::string payload,
+                 std::shared_ptr<QueuedBytes> queued) {
   try {
     if (!routing_id.empty()) {
       zmq::message_t envelope(routing_id.data(), routing_id.size());
@@ -74,7 +95,7 @@ Sent send_packet(zmq::socket_t& socket, std::string_view routing_id, std::string
       if (!socket.send(std::move(envelope), flags)) return Sent::queue_full;
     }
     // A ROUTER that took the first frame takes the others; a DEALER may still refuse here.
-    zmq::message_t message = message_of(std::move(payload));
+    zmq::message_t message = message_of(std::move(payload), std::move(queued));
     return socket.send(std::move(message), zmq::send_flags::dontwait) ? Sent::yes
                                                                       : Sent::queue_full;
   } catch (const zmq::error_t&) {

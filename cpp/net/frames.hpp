@@ -2,9 +2,13 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <zmq.hpp>
 
 #include "base/bytes.hpp"
@@ -44,9 +48,32 @@ class FrameReader {
 
 enum class Sent : std::uint8_t { yes, queue_full, not_connected };
 
+// The memory of packets that were given to libzmq and that it has not passed on to the system yet.
+// libzmq's own bounds count messages, whatever their size. Thread-safe.
+class QueuedBytes {
+ public:
+  // What is counted here is counted by `all` too, if that is given.
+  explicit QueuedBytes(std::shared_ptr<QueuedBytes> all = nullptr) : all_(std::move(all)) {}
+
+  void add(std::size_t bytes) {
+    bytes_ += bytes;
+    if (all_) all_->add(bytes);
+  }
+  void remove(std::size_t bytes) {
+    bytes_ -= bytes;
+    if (all_) all_->remove(bytes);
+  }
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+
+ private:
+  std::atomic<std::size_t> bytes_ = 0;
+  const std::shared_ptr<QueuedBytes> all_;
+};
+
 // Sends `payload`, after a frame with `routing_id` if that is not empty. Never blocks, never
-// splits.
-Sent send_packet(zmq::socket_t& socket, std::string_view routing_id, std::string payload);
+// splits. Packets of more than a kilobyte are counted by `queued`, if given, as long as they wait.
+Sent send_packet(zmq::socket_t& socket, std::string_view routing_id, std::string payload,
+                 std::shared_ptr<QueuedBytes> queued = nullptr);
 
 [[nodiscard]] SharedBytes octets_of(const zmq::message_t& frame);
 

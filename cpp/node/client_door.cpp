@@ -45,11 +45,12 @@ void ClientDoor::refuse(const Error& error, Instant now) {
   }
 }
 
-void ClientDoor::drain(std::size_t packets_max, std::size_t bytes_max, Instant now,
-                       const Handler& handler) {
+void ClientDoor::drain(std::size_t packets_max, std::size_t requests_max, std::size_t bytes_max,
+                       Instant now, const Handler& handler) {
+  std::size_t requests = 0;
   const std::uint64_t bytes_end = listener_.traffic().bytes_received + bytes_max;
   for (std::size_t taken = 0; taken < packets_max; ++taken) {
-    if (listener_.traffic().bytes_received >= bytes_end) return;
+    if (listener_.traffic().bytes_received >= bytes_end || requests >= requests_max) return;
     auto frame = listener_.receive();
     if (!frame.ok()) {
       refuse(frame.error(), now);
@@ -76,6 +77,7 @@ void ClientDoor::drain(std::size_t packets_max, std::size_t bytes_max, Instant n
         refusal.message = "it belongs to cluster \"" + cluster_name_ + "\"";
       }
     }
+    requests += packet->refusals.size() + packet->requests.size();
     for (wire::ValueReply& refusal : packet->refusals) reply(connection, std::move(refusal));
     for (wire::ClientRequest& request : packet->requests) handler(connection, std::move(request));
   }
@@ -90,13 +92,17 @@ void ClientDoor::flush(const std::function<NodeId()>& leader) {
   for (auto& [connection, replies] : outbox_) {
     wire::ReplyWriter writer(cluster_, self_);
     for (wire::ClientReply& each : replies) {
+      if (!listener_.accepts(connection)) break;
       if (outcome_of(each) != ErrorCode::ok) std::get<wire::ValueReply>(each).leader = leader();
       if (writer.add(each)) continue;
       listener_.send(connection, writer.finish());
       const bool added = writer.add(each);
       invariant(added, "an empty packet takes any reply");
     }
-    if (!writer.empty()) listener_.send(connection, writer.finish());
+    // Where nothing more is accepted this counts the drop, of an empty packet if need be.
+    if (!writer.empty() || !listener_.accepts(connection)) {
+      listener_.send(connection, writer.finish());
+    }
   }
   outbox_.clear();
 }

@@ -28,13 +28,21 @@ class ClientDoor {
                                  NodeId self, Counters& counters);
 
   using Handler = std::function<void(net::ConnectionId connection, wire::ClientRequest request)>;
-  // Takes in at most `packets_max` packets and about `bytes_max` octets; the rest keeps waiting.
-  void drain(std::size_t packets_max, std::size_t bytes_max, Instant now, const Handler& handler);
+  // Takes in at most `packets_max` packets, and about `requests_max` requests and `bytes_max`
+  // octets; the rest keeps waiting.
+  void drain(std::size_t packets_max, std::size_t requests_max, std::size_t bytes_max, Instant now,
+             const Handler& handler);
 
   void reply(net::ConnectionId connection, wire::ClientReply reply);
   // Sends the replies, connection by connection in their order. Failures tell whom this node takes
-  // for the leader, which is asked for where there are some.
+  // for the leader, which is asked for where there are some. What goes beyond the bounds of the
+  // listener is dropped before it is encoded.
   void flush(const std::function<NodeId()>& leader);
+
+  // False if the client does not read its replies, or is gone: it is not worth working for.
+  [[nodiscard]] bool wants_more(net::ConnectionId connection) const {
+    return listener_.wants_more(connection);
+  }
 
   [[nodiscard]] net::ClientListener& listener() { return listener_; }
   [[nodiscard]] const net::ClientListener& listener() const { return listener_; }

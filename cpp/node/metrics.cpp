@@ -129,6 +129,8 @@ void write_state(MetricsText& text, const Report& report) {
              report.client_requests);
   text.gauge("client_connections", "Connections with unanswered requests.",
              report.client_connections);
+  text.gauge("client_reply_bytes", "Octets of replies that clients have not read yet.",
+             report.client_reply_bytes);
   text.gauge("held_tickets", "Writes of the log whose messages wait for the disk.",
              report.held_tickets);
 }

@@ -173,6 +173,9 @@ Node::Ready Node::wait() {
   }};
   Instant deadline = std::min(replica_->next_deadline(), peers_->next_deadline());
   if (stop_by_) deadline = std::min(deadline, *stop_by_);
+  for (const ReadQueue* queue : {&local_reads_, &linearizable_reads_}) {
+    deadline = std::min(deadline, queue->can_begin() ? now_ : queue->next_expiry());
+  }
   try {
     zmq::poll(items, poll_timeout(deadline, monotonic_now()));
   } catch (const zmq::error_t& error) {
@@ -187,6 +190,7 @@ void Node::turn() {
   const Ready ready = wait();
   now_ = std::max(now_, monotonic_now());
   ++counters_.wake_ups;
+  admin_bytes_ = 0;
   if (ready.stop) begin_to_stop("was told to stop");
 
   engine::Output out;
@@ -202,6 +206,7 @@ void Node::turn() {
     });
   }
   if (ready.clients) drain_clients(out);
+  begin_reads(out);
   if (replica_->next_deadline() <= now_) replica_->step(engine::TimerFired{wall_now()}, now_, out);
   hand_out(out);
   flush_replies();
@@ -235,6 +240,8 @@ void Node::hand_out(engine::Output& out) {
     keeper_->append(std::move(out.decided));
   }
   for (engine::Reply& reply : out.replies) {
+    local_reads_.end(reply.request);
+    linearizable_reads_.end(reply.request);
     if (const auto origin = desk_.settle(reply.request)) {
       clients_->reply(origin->connection, to_client_reply(*origin, std::move(reply)));
     }
@@ -285,6 +292,8 @@ void Node::repair(const RepairOrder& order) {
     if (auto* wanted = std::get_if<ReportWanted>(&event)) take(*wanted);
   }
   block_reads_ = BlockReads();
+  local_reads_ = ReadQueue(kLocalReadBytesPerTurn);
+  linearizable_reads_ = ReadQueue(kLinearizableReadBytes);
   verifications_under_way_ = 0;
   settle_as_failed(ErrorCode::timeout, ErrorCode::repairing, "the node repairs its history");
   flush_replies();

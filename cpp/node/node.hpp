@@ -24,6 +24,7 @@
 #include "node/http_door.hpp"
 #include "node/keeper.hpp"
 #include "node/peer_door.hpp"
+#include "node/read_queue.hpp"
 #include "node/report.hpp"
 #include "storage/posix_disk.hpp"
 
@@ -61,7 +62,14 @@ class Node {
 
   // What one turn takes in from peers, and from clients.
   static constexpr std::size_t kPacketsPerTurn = 512;
+  static constexpr std::size_t kRequestsPerTurn = 8192;  // of clients
   static constexpr std::size_t kBytesPerTurn = std::size_t{16} << 20;
+  // Octets of replies to local reads, and to orders for the node itself, that one turn makes, so
+  // that messages to peers leave in between. Reads that wait for a round of messages between nodes
+  // may be more, since many should share a round; but all of them may be answered in one turn.
+  static constexpr std::size_t kLocalReadBytesPerTurn = std::size_t{4} << 20;
+  static constexpr std::size_t kLinearizableReadBytes = std::size_t{16} << 20;
+  static constexpr std::size_t kAdminBytesPerTurn = std::size_t{1} << 20;
   static constexpr int kReportsWantedMax = 16;
 
   struct RepairOrder {
@@ -101,6 +109,11 @@ class Node {
   void take(ChainVerified& event);
   void take(ReportWanted& event);
   void begin_client_reads();
+  void begin_reads(engine::Output& out);
+  void begin_reads(ReadQueue& queue);
+  void add_read(net::ConnectionId connection, std::size_t cost, engine::ClientRead read);
+  // Answers `overloaded` to a client that does not read its replies.
+  bool refuse_unread(net::ConnectionId connection, std::uint64_t id);
   void take_request(net::ConnectionId connection, wire::ClientRequest request);
   void take_one(net::ConnectionId connection, wire::ExecuteRequest& request);
   void take_one(net::ConnectionId connection, wire::GetRequest& request);
@@ -147,6 +160,9 @@ class Node {
   std::vector<engine::ClientCommand> commands_;
   std::vector<engine::ClientRead> reads_;
 
+  ReadQueue local_reads_{kLocalReadBytesPerTurn};
+  ReadQueue linearizable_reads_{kLinearizableReadBytes};
+  std::size_t admin_bytes_ = 0;  // answered in this turn
   BlockReads block_reads_;
   std::size_t verifications_under_way_ = 0;
   std::optional<RepairOrder> repair_wanted_;

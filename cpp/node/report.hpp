@@ -41,6 +41,7 @@ struct Report {
   std::uint64_t held_tickets = 0;                  // writes under way
   std::uint64_t client_requests = 0;               // unanswered requests of clients of this node
   std::uint64_t client_connections = 0;            // that have any
+  std::uint64_t client_reply_bytes = 0;            // of replies that wait for clients to read
   std::map<std::string, std::uint64_t> dropped;    // messages, by reason
   std::map<std::string, std::uint64_t> malformed;  // received messages, by reason
   std::uint64_t bytes_sent = 0;

@@ -17,12 +17,14 @@ namespace paxledger::node {
 namespace {
 
 using Kind = ClientDesk::Kind;
+using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr std::size_t kVerificationsMax = 64;  // waiting; they share their runs
 constexpr std::size_t kQueueItemsMax = 1000;
 constexpr std::size_t kScanBytesMax = std::size_t{1} << 20;
 constexpr std::uint32_t kScanItemsMax = 4096;
+constexpr std::size_t kReplyBytes = 128;  // about, beside the value
 constexpr std::uint32_t kChainBytesDefault = 1u << 20;
 
 engine::ReadConsistency consistency_of(wire::Consistency consistency) {
@@ -74,7 +76,7 @@ void Node::take(BlocksRead& event, engine::Output& out) {
     counters_.catch_up_blocks_sent += event.blocks->size();
     replica_->step(engine::BlocksLoaded{event.to, event.first, std::move(*event.blocks)}, now_,
                    out);
-  } else if (origin) {
+  } else if (origin && !refuse_unread(origin->connection, origin->id)) {
     clients_->reply(origin->connection,
                     wire::ChainReply{origin->id, event.first, height(), std::move(*event.blocks)});
   }
@@ -168,6 +170,7 @@ Report Node::report() const {
   report.held_tickets = held_.tickets();
   report.client_requests = desk_.pending();
   report.client_connections = desk_.connections();
+  report.client_reply_bytes = clients.queued_bytes();
   add_drops(report.dropped, "peer_", peers.drops_out());
   add_drops(report.dropped, "peer_", peers.faults().drops());
   add_drops(report.dropped, "client_", clients.drops_out());
@@ -180,16 +183,55 @@ Report Node::report() const {
 // --- clients ---------------------------------------------------------------------------------
 
 void Node::drain_clients(engine::Output& out) {
-  clients_->drain(kPacketsPerTurn, kBytesPerTurn, now_,
+  clients_->drain(kPacketsPerTurn, kRequestsPerTurn, kBytesPerTurn, now_,
                   [&](net::ConnectionId connection, wire::ClientRequest request) {
                     take_request(connection, std::move(request));
                   });
   if (!commands_.empty()) {
     replica_->step(engine::Proposed{std::exchange(commands_, {}), wall_now()}, now_, out);
   }
+}
+
+void Node::begin_reads(engine::Output& out) {
+  begin_reads(local_reads_);
+  begin_reads(linearizable_reads_);
   if (!reads_.empty()) {
     replica_->step(engine::ReadsRequested{std::exchange(reads_, {})}, now_, out);
   }
+}
+
+void Node::begin_reads(ReadQueue& queue) {
+  for (const RequestKey late : queue.take_expired(now_)) {
+    if (const auto origin = desk_.settle(late)) {
+      refuse(origin->connection, origin->id,
+             Error{ErrorCode::overloaded, "the node was busy with other reads"});
+    }
+  }
+  while (auto next = queue.next()) {
+    if (clients_->wants_more(next->connection)) {
+      reads_.push_back(std::move(next->read));
+      continue;
+    }
+    queue.end(next->read.request);
+    if (const auto origin = desk_.settle(next->read.request)) {
+      refuse_unread(origin->connection, origin->id);
+    }
+  }
+}
+
+void Node::add_read(net::ConnectionId connection, std::size_t cost, engine::ClientRead read) {
+  const bool local = read.consistency == engine::ReadConsistency::local;
+  // As the replica does, it keeps back some time for the answer's way.
+  const Duration left = std::max(read.deadline - now_, Duration::zero());
+  const Instant expires = read.deadline - std::min<Duration>(milliseconds(100), left / 5);
+  (local ? local_reads_ : linearizable_reads_).add({connection, cost, expires, std::move(read)});
+}
+
+bool Node::refuse_unread(net::ConnectionId connection, std::uint64_t id) {
+  if (clients_->wants_more(connection)) return false;
+  refuse(connection, id,
+         Error{ErrorCode::overloaded, "replies to this connection wait to be read"});
+  return true;
 }
 
 void Node::take_request(net::ConnectionId connection, wire::ClientRequest request) {
@@ -216,9 +258,14 @@ void Node::take_one(net::ConnectionId connection, wire::GetRequest& request) {
     refuse(connection, request.id, Error{ErrorCode::bad_request, "the key is empty"});
     return;
   }
+  if (refuse_unread(connection, request.id)) return;
   if (const auto key = admit(connection, request.id, Kind::get)) {
-    reads_.push_back({*key, consistency, engine::Lookup{std::move(request.key)},
-                      deadline_of(request.budget_ms, now_)});
+    // The value may change before it is read; this need not be exact.
+    const kv::Entry* entry = replica_->applied().store().find(request.key.view());
+    const std::size_t cost = kReplyBytes + (entry == nullptr ? 0 : entry->value.size());
+    add_read(connection, cost,
+             {*key, consistency, engine::Lookup{std::move(request.key)},
+              deadline_of(request.budget_ms, now_)});
   }
 }
 
@@ -226,9 +273,11 @@ void Node::take_one(net::ConnectionId connection, wire::ScanRequest& request) {
   const auto consistency = consistency_of(request.consistency);
   ++(consistency == engine::ReadConsistency::local ? counters_.reads_local
                                                    : counters_.reads_linearizable);
+  if (refuse_unread(connection, request.id)) return;
   if (const auto key = admit(connection, request.id, Kind::scan)) {
     const std::size_t count = std::clamp(request.count_max, 1u, kScanItemsMax);
-    reads_.push_back(
+    add_read(
+        connection, kScanBytesMax,
         {*key, consistency,
          engine::Scan{std::move(request.prefix), std::move(request.after), count, kScanBytesMax},
          deadline_of(request.budget_ms, now_)});
@@ -242,6 +291,7 @@ void Node::take_one(net::ConnectionId connection, wire::ChainRequest& request) {
            Error{ErrorCode::bad_request, "there is no block 0; the first one has height 1"});
     return;
   }
+  if (refuse_unread(connection, request.id)) return;
   if (!block_reads_.has_room_for_client()) {
     refuse(connection, request.id,
            Error{ErrorCode::overloaded, "the node has " + std::to_string(BlockReads::kClientsMax) +
@@ -264,6 +314,12 @@ void Node::begin_client_reads() {
 
 void Node::take_one(net::ConnectionId connection, wire::AdminRequest& request) {
   ++counters_.admin_requests;
+  if (refuse_unread(connection, request.id)) return;
+  if (admin_bytes_ >= kAdminBytesPerTurn) {
+    refuse(connection, request.id,
+           Error{ErrorCode::overloaded, "the node was asked too much about itself at once"});
+    return;
+  }
   if (request.action == "status") {
     answer_json(connection, request.id, status_json(report()));
   } else if (request.action == "queue") {
@@ -327,6 +383,7 @@ std::optional<RequestKey> Node::admit(net::ConnectionId connection, std::uint64_
 }
 
 void Node::answer_json(net::ConnectionId connection, std::uint64_t id, std::string json) {
+  admin_bytes_ += json.size();
   wire::ValueReply reply;
   reply.id = id;
   reply.height = height();

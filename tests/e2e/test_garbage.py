@@ -18,17 +18,31 @@ import zmq
 
 from cluster import Cluster, Node
 from load import Load, check_kept
-from plain_client import BAD_REQUEST, EXECUTE, GET, LINEARIZABLE, OK, Connection, pack, unpack
+from plain_client import (
+    BAD_REQUEST,
+    EXECUTE,
+    GET,
+    LINEARIZABLE,
+    LOCAL,
+    OK,
+    OVERLOADED,
+    SCAN,
+    Connection,
+    Reply,
+    pack,
+    unpack,
+)
 from waiting import scaled, wait_until
 
 SEED = int(os.environ.get("PAXLEDGER_TEST_SEED", "20240229"))
 
 
 @contextlib.contextmanager
-def dealer(port: int) -> Iterator[zmq.Socket[bytes]]:
+def dealer(port: int, unread_max: int = 1000) -> Iterator[zmq.Socket[bytes]]:
     sender: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
     sender.setsockopt(zmq.LINGER, int(scaled(2000)))
     sender.setsockopt(zmq.SNDHWM, 0)
+    sender.setsockopt(zmq.RCVHWM, unread_max)
     sender.connect(f"tcp://127.0.0.1:{port}")
     try:
         yield sender
@@ -190,6 +204,60 @@ def test_a_message_that_never_ends_is_never_taken_in_and_goes_with_its_connectio
         assert cluster.client(node).put(b"k", b"v").ok
     assert most < 400 << 20, f"16 times 43 MiB were collected, and {most >> 20} MiB are kept"
     assert cluster.leader() is node
+
+
+SCANS_A_PACKET = 1024
+
+
+def ask_for_much(sender: zmq.Socket[bytes], packets: int, consistency: int) -> None:
+    """Thirty octets each, and each asks for a hundred times a thousand."""
+    for packet in range(packets):
+        first = packet * SCANS_A_PACKET
+        scans = range(first, first + SCANS_A_PACKET)
+        sender.send(pack([[SCAN, n, 4000, consistency, b"much/", b"", 4096] for n in scans]))
+
+
+@pytest.mark.parametrize("consistency", [LOCAL, LINEARIZABLE], ids=["local", "linearizable"])
+def test_who_asks_for_gigabytes_and_never_reads_costs_others_nothing(
+    cluster: Cluster, consistency: int
+) -> None:
+    node = cluster.leader()
+    client = cluster.client(node)
+    for number in range(200):
+        assert client.put(b"much/%d" % number, bytes(4000)).ok
+    ballot = node.status()["ballot"]
+    before = resident_bytes(node)
+    most, slowest = before, 0.0
+    with dealer(node.client_port, unread_max=1) as silent:
+        silent.setsockopt(zmq.LINGER, 0)
+        ask_for_much(silent, 6, consistency)
+        for _ in range(40):
+            asked = time.monotonic()
+            assert client.get(b"much/7").ok
+            slowest = max(slowest, time.monotonic() - asked)
+            most = max(most, resident_bytes(node))
+            time.sleep(0.05)
+        wait_until("it is refused", lambda: node.metric("replies_total", outcome="overloaded") > 0)
+    assert most - before < 200 << 20, f"{(most - before) >> 20} MiB for a client that never reads"
+    assert slowest < scaled(1), f"another client's get took {slowest:.1f} s"
+    assert (cluster.leader(), node.status()["ballot"]) == (node, ballot), "it still leads"
+
+
+def test_who_asks_for_gigabytes_and_reads_gets_an_answer_to_each(cluster: Cluster) -> None:
+    node = cluster.leader()
+    client = cluster.client(node)
+    for number in range(200):
+        assert client.put(b"much/%d" % number, bytes(400)).ok
+    with dealer(node.client_port) as reader:
+        ask_for_much(reader, 1, LOCAL)
+        answered: dict[int, Reply] = {}
+        while len(answered) < SCANS_A_PACKET:
+            assert reader.poll(int(scaled(10_000))), f"{len(answered)} answers, and no more"
+            answered.update({reply.id: reply for reply in unpack(reader.recv())})
+    complete = sum(len(reply.items) == 200 for reply in answered.values())
+    refused = sum(reply.code == OVERLOADED for reply in answered.values())
+    assert complete + refused == SCANS_A_PACKET
+    assert complete >= 100, "it was refused only while it did not keep up"
 
 
 def http_garbage(port: int, rng: random.Random) -> None:

@@ -81,6 +81,51 @@ TEST_F(Listening, DropsForAClientThatDoesNotReadItsReplies) {
   EXPECT_EQ(listener_.drops_out().of(DropReason::queue_full), 1U) << "the queue is bounded";
 }
 
+// libzmq counts packets, and 256 of them may have gigabytes.
+TEST_F(Listening, BoundsTheOctetsThatAClientLeavesUnread) {
+  constexpr std::size_t kPacket = std::size_t{4} << 20;
+  Stranger silent(listener_.endpoint());
+  Stranger reader(listener_.endpoint());
+  silent.say({"a"});
+  const auto frame = next();
+  reader.say({"b"});
+  const auto other = next();
+  ASSERT_TRUE(frame.ok() && frame->has_value() && other.ok() && other->has_value());
+  const ConnectionId id = (*frame)->connection;
+  EXPECT_TRUE(listener_.wants_more(id) && listener_.accepts(id));
+  // The system's buffers and the client's take some of them too.
+  for (int i = 0; i < 200 && listener_.drops_out().total() == 0; ++i) {
+    listener_.send(id, std::string(kPacket, 'r'));
+    EXPECT_LT(listener_.queued_bytes(), ClientListener::kReplyBytesMax + 2 * kPacket);
+  }
+  EXPECT_EQ(listener_.drops_out().of(DropReason::queue_full), 1U);
+  EXPECT_TRUE(test::eventually([&] { return !listener_.wants_more(id); }));
+  EXPECT_TRUE(listener_.wants_more((*other)->connection)) << "others are served";
+  EXPECT_TRUE(listener_.send((*other)->connection, std::string(kPacket, 's')));
+  EXPECT_EQ(reader.hear(), std::string(kPacket, 's'));
+}
+
+TEST_F(Listening, CountsNoOctetsOfThoseWhoHaveReadOrAreGone) {
+  Stranger reader(listener_.endpoint());
+  auto silent = std::make_unique<Stranger>(listener_.endpoint());
+  reader.say({"a"});
+  const auto frame = next();
+  silent->say({"b"});
+  const auto other = next();
+  ASSERT_TRUE(frame.ok() && frame->has_value() && other.ok() && other->has_value());
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_TRUE(listener_.send((*frame)->connection, std::string(1 << 20, 'r')));
+    EXPECT_EQ(reader.hear().size(), std::size_t{1} << 20) << i;
+  }
+  while (listener_.send((*other)->connection, std::string(1 << 20, 's'))) continue;
+  EXPECT_GT(listener_.queued_bytes(), ClientListener::kReplyBytesMax / 2);
+  silent.reset();
+  EXPECT_TRUE(test::eventually([&] {
+    EXPECT_TRUE(listener_.receive().ok());  // a node looks for packets all the time
+    return listener_.queued_bytes() == 0;
+  })) << listener_.queued_bytes();
+}
+
 TEST_F(Listening, DropsMessagesOfManyFramesAndGoesOn) {
   Stranger client(listener_.endpoint());
   client.say({"two", "frames"});
