@@ -27,7 +27,7 @@ MAY_INCLUDE: dict[str, frozenset[str]] = {
     "net": frozenset({"base", "wire", "paxos/messages.hpp"}),
     "node": frozenset({"base", "ledger", "paxos", "kv", "engine", "wire", "storage", "net"}),
     "client": frozenset({"base", "wire", "ledger", "net", "kv/command.hpp"}),
-    "control": frozenset({"base", "client", "node/configuration.hpp"}),
+    "control": frozenset({"base", "client", "node/configuration.hpp", "storage/directory.hpp"}),
     "sim": frozenset({"base", "engine", "storage", "wire"}),
     "cli": frozenset(
         {

@@ -174,13 +174,18 @@ class CommandLine {
     add_whole(*link, "b", fault_.b, "Another node", kNodeIds)->required();
     link->add_flag("--one-way", fault_.one_way, "Only what a sends to b");
     constexpr RealRange kShare{0, 1};
-    add_real(*link, "--drop", fault_.drop, "Share of messages lost, 0 to 1", kShare);
-    add_time(*link, "--delay", fault_.delay, "E.g. 50ms", "0ms", kLongestDelay);
-    add_time(*link, "--jitter", fault_.jitter, "Up to so much more delay, e.g. 10ms", "0ms",
-             kLongestDelay);
-    add_real(*link, "--duplicate", fault_.duplicate, "Share of messages sent twice, 0 to 1",
-             kShare);
-    add_real(*link, "--reorder", fault_.reorder, "Share of messages overtaken, 0 to 1", kShare);
+    CLI::Option* const effects[] = {
+        add_real(*link, "--drop", fault_.drop, "Share of messages lost, 0 to 1", kShare),
+        add_time(*link, "--delay", fault_.delay, "E.g. 50ms", "0ms", kLongestDelay),
+        add_time(*link, "--jitter", fault_.jitter, "Up to so much more delay, e.g. 10ms", "0ms",
+                 kLongestDelay),
+        add_real(*link, "--duplicate", fault_.duplicate, "Share of messages sent twice, 0 to 1",
+                 kShare),
+        add_real(*link, "--reorder", fault_.reorder, "Share of messages overtaken, 0 to 1", kShare),
+    };
+    for (CLI::Option* effect : effects) {
+      effect->each([this](const std::string&) { fault_.milder = true; });
+    }
 
     auto* node = command(*fault, "node", "Kill a node's process (SIGKILL)",
                          [this] { return fault_node(common_, fault_); });

@@ -9,6 +9,7 @@
 #include "cli/operation_view.hpp"
 #include "cli/table.hpp"
 #include "cli/terminal_text.hpp"
+#include "control/start_plan.hpp"
 #include "node/quantities.hpp"
 
 namespace paxledger::cli {
@@ -149,8 +150,7 @@ Result<control::LinkFault> link_of(const FaultArguments& arguments) {
     if (!time) return time.error();
     *target = std::chrono::duration<double, std::milli>(*time).count();
   }
-  fault.block = fault.drop == 0 && fault.delay_ms == 0 && fault.jitter_ms == 0 &&
-                fault.duplicate == 0 && fault.reorder == 0;
+  fault.block = !arguments.milder;
   return fault;
 }
 
@@ -169,35 +169,82 @@ Result<void> check_link(const CommonOptions& options, const FaultArguments& argu
   return check_known(options, arguments.b, "b");
 }
 
-// The running nodes that do not say that they are ready, with what they say instead.
-std::string not_ready(client::Client& db, const control::LocalCluster& cluster) {
+// The senders of a link that could not be told now, and when they are.
+std::string later_text(const control::LocalCluster& cluster,
+                       const std::vector<control::LinkFault>& directions) {
+  std::string text;
+  for (const control::LinkFault& direction : directions) {
+    const auto state = cluster.process(direction.from).state;
+    if (state == control::ProcessState::running) continue;
+    text += "; node " + std::to_string(direction.from.value()) + " is " +
+            std::string(control::to_string(state)) + " and obeys when it is back";
+  }
+  return text;
+}
+
+// The nodes that do not run though `paxledger fault` did not kill them, and what starts them.
+std::string stopped_text(const control::LocalCluster& cluster) {
+  const auto record = cluster.faults();
+  std::vector<NodeId> stopped;
+  for (const control::ProcessStatus& each : cluster.processes()) {
+    if (each.state != control::ProcessState::stopped) continue;
+    if (!record || !record->killed.contains(each.node)) stopped.push_back(each.node);
+  }
+  if (stopped.empty()) return {};
+  return control::names(stopped) + (stopped.size() == 1 ? " is" : " are") +
+         " stopped, and not by `paxledger fault`: `paxledger up` starts " +
+         (stopped.size() == 1 ? "it" : "them");
+}
+
+// The running nodes that do not say that they are ready, with what they say instead, and those that
+// have not come to the height `goal`. Where that is not set, it is set to the greatest height as
+// soon as all of them have answered.
+std::string not_ready(client::Client& db, const control::LocalCluster& cluster,
+                      std::optional<std::uint64_t>& goal) {
   std::vector<std::size_t> running;
   const auto& nodes = cluster.configuration().nodes;
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     if (cluster.process(nodes[i].id).state == control::ProcessState::running) running.push_back(i);
   }
   const auto answers = ask(db, "status", running, std::chrono::seconds(1));
+  std::vector<Json> status;
+  std::uint64_t top = 0;
+  bool all_answered = true;
+  for (const client::Outcome& answer : answers) {
+    status.push_back(answer.ok() ? parse(answer.value.view()) : Json());
+    all_answered = all_answered && answer.ok();
+    top = std::max(top, get_or(status.back(), "height", std::uint64_t{0}));
+  }
+  if (!goal && all_answered) goal = top;
   std::string text;
   for (std::size_t i = 0; i < running.size(); ++i) {
-    const Json status = parse(answers[i].value.view());
-    if (answers[i].ok() && get_or(status, "ready", false)) continue;
-    const std::string why = answers[i].ok()
-                                ? get_or(status, "not_ready_reason", std::string("not ready"))
-                                : silence_of(answers[i].error());
+    const auto height = get_or(status[i], "height", std::uint64_t{0});
+    std::string why;
+    if (!answers[i].ok()) {
+      why = silence_of(answers[i].error());
+    } else if (goal && height < *goal) {
+      why = "catching up, " + std::to_string(top - height) + " blocks behind";
+    } else if (!get_or(status[i], "ready", false)) {
+      why = get_or(status[i], "not_ready_reason", std::string("not ready"));
+    } else {
+      continue;
+    }
     text += (text.empty() ? "node " : ", node ") + std::to_string(nodes[running[i]].id.value()) +
             " (" + why + ")";
   }
   return text;
 }
 
-// Until all running nodes are ready at the same time. Errors: no_quorum, with those that are not.
+// Until all running nodes are ready at the same time, and have all blocks that any of them had at
+// the beginning. Errors: no_quorum, with those that are not.
 Result<void> wait_until_ready(control::LocalCluster& cluster,
                               std::chrono::steady_clock::time_point until) {
   constexpr auto kPollInterval = std::chrono::milliseconds(50);
   auto db = cluster.client();
   if (!db) return db.error();
+  std::optional<std::uint64_t> goal;
   for (;;) {
-    const std::string missing = not_ready(**db, cluster);
+    const std::string missing = not_ready(**db, cluster, goal);
     if (missing.empty()) return {};
     if (std::chrono::steady_clock::now() >= until) {
       return Error{ErrorCode::no_quorum, "healed, but not ready yet: " + missing};
@@ -287,13 +334,21 @@ ExitCode fault_link(const CommonOptions& options, const FaultArguments& argument
     directions.push_back(*link);
     std::swap(directions.back().from, directions.back().to);
   }
-  for (const auto& direction : directions) {
-    if (const auto injected = (*cluster)->inject(direction); !injected) {
-      return report(options, injected.error());
-    }
+  const auto processes = (*cluster)->processes();
+  if (std::all_of(processes.begin(), processes.end(), [](const control::ProcessStatus& each) {
+        return each.state == control::ProcessState::stopped;
+      })) {
+    return report(options,
+                  {ErrorCode::bad_request,
+                   "no node of the cluster runs, and a fault of a link lives in its nodes: "
+                   "`paxledger up` starts them"});
+  }
+  if (const auto injected = (*cluster)->inject(directions); !injected) {
+    return report(options, injected.error());
   }
   return say(options, "link " + std::to_string(arguments.a) + (arguments.one_way ? " → " : " ↔ ") +
-                          std::to_string(arguments.b) + ": " + link->text());
+                          std::to_string(arguments.b) + ": " + link->text() +
+                          later_text(**cluster, directions));
 }
 
 ExitCode fault_node(const CommonOptions& options, const FaultArguments& arguments) {
@@ -316,9 +371,17 @@ ExitCode fault_heal(const CommonOptions& options, const FaultArguments& argument
   if (!cluster) return report(options, cluster.error());
   const auto until = std::chrono::steady_clock::now() + *patience;
   const auto healed = (*cluster)->heal(*patience);
-  if (!healed) return report(options, healed.error());
+  const std::string stopped = stopped_text(**cluster);
+  if (!healed) {
+    Error error = healed.error();
+    if (!stopped.empty()) error.message += "\n" + stopped;
+    return report(options, error);
+  }
   if (const auto ready = wait_until_ready(**cluster, until); !ready) {
     return report(options, ready.error());
+  }
+  if (!stopped.empty()) {
+    return report(options, {ErrorCode::io, stopped + ". Everything else is healed"});
   }
   return say(options, "healed; all nodes are ready");
 }

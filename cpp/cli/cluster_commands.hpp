@@ -19,6 +19,7 @@ struct FaultArguments {
   std::uint32_t a = 0;  // link: from; node: which
   std::uint32_t b = 0;  // link: to
   bool one_way = false;
+  bool milder = false;  // link: an option says what is done to it, so that it is not blocked
   double drop = 0;
   std::string delay = "0ms";
   std::string jitter = "0ms";

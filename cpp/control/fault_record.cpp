@@ -50,6 +50,10 @@ Json ids_json(const std::set<NodeId>& ids) {
 
 }  // namespace
 
+bool LinkFault::is_clear() const {
+  return !block && drop == 0 && delay_ms == 0 && jitter_ms == 0 && duplicate == 0 && reorder == 0;
+}
+
 std::string LinkFault::text() const {
   std::string text;
   const auto add = [&](const std::string& part) { text += (text.empty() ? "" : ", ") + part; };
@@ -61,7 +65,7 @@ std::string LinkFault::text() const {
   }
   if (duplicate > 0) add("duplicate " + number_text(duplicate * 100) + " %");
   if (reorder > 0) add("reorder " + number_text(reorder * 100) + " %");
-  return text.empty() ? "none" : text;
+  return text.empty() ? "clear" : text;
 }
 
 std::string LinkFault::admin_argument() const {
@@ -95,9 +99,13 @@ Result<void> check(const LinkFault& fault) {
   return {};
 }
 
-void FaultRecord::set_link(const LinkFault& fault) {
+void FaultRecord::end_link(const LinkFault& fault) {
   std::erase_if(links,
                 [&](const LinkFault& old) { return old.from == fault.from && old.to == fault.to; });
+}
+
+void FaultRecord::set_link(const LinkFault& fault) {
+  end_link(fault);
   links.push_back(fault);
 }
 

@@ -29,7 +29,9 @@ struct LinkFault {
   double duplicate = 0;
   double reorder = 0;
 
-  // E.g. "blocked" or "drop 10 %, delay 50 ms ± 10 ms".
+  // Whether it does nothing, so that the link is as if there were no fault.
+  [[nodiscard]] bool is_clear() const;
+  // E.g. "blocked" or "drop 10 %, delay 50 ms ± 10 ms", or "clear".
   [[nodiscard]] std::string text() const;
   // The argument of the admin action "fault" for the sending node.
   [[nodiscard]] std::string admin_argument() const;
@@ -40,7 +42,8 @@ struct LinkFault {
 // Errors of the fault: bad_request, with the option's name.
 [[nodiscard]] Result<void> check(const LinkFault& fault);
 
-// Invariant: links holds at most one entry per (from, to).
+// Invariant: links holds at most one entry per (from, to). One that is clear is an order that a
+// paused node has yet to hear.
 struct FaultRecord {
   std::vector<LinkFault> links;
   std::set<NodeId> killed;
@@ -48,6 +51,7 @@ struct FaultRecord {
 
   [[nodiscard]] bool empty() const { return links.empty() && killed.empty() && paused.empty(); }
   void set_link(const LinkFault& fault);  // replaces the fault of the same direction
+  void end_link(const LinkFault& fault);  // of the same direction
 };
 
 [[nodiscard]] std::string to_json(const FaultRecord& record);

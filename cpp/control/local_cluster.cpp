@@ -8,8 +8,12 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <sstream>
 #include <thread>
 #include <utility>
+
+#include "storage/directory.hpp"
 
 namespace paxledger::control {
 namespace {
@@ -89,6 +93,20 @@ Result<void> LocalCluster::known(NodeId node) const {
                                            configuration_.file.string() + ", only " + ids};
 }
 
+Result<void> LocalCluster::check_identity(NodeId node) const {
+  const storage::DirectoryPaths paths{configuration_.node_directory(node).string()};
+  std::ifstream in(paths.identity(), std::ios::binary);
+  std::ostringstream octets;
+  octets << in.rdbuf();
+  // A missing or damaged identity is no proof of another cluster, and its node must be stoppable.
+  const auto identity = storage::decode_identity(octets.str());
+  if (!identity || identity->cluster == configuration_.cluster_id) return {};
+  return Error{ErrorCode::bad_request, name(node) + " in " + paths.root + " is of the cluster \"" +
+                                           identity->cluster_name + "\", and " +
+                                           configuration_.file.string() + " describes \"" +
+                                           configuration_.cluster + "\": it is left alone"};
+}
+
 Result<void> LocalCluster::prepare_data_dir() const {
   std::error_code error;
   std::filesystem::create_directories(configuration_.data_dir, error);
@@ -127,8 +145,9 @@ std::vector<ProcessStatus> LocalCluster::processes() const {
   return all;
 }
 
-Result<std::unique_ptr<client::Client>> LocalCluster::client() const {
+Result<std::unique_ptr<client::Client>> LocalCluster::client(Duration attempt_timeout) const {
   client::Options options;
+  options.attempt_timeout = attempt_timeout;
   options.cluster = configuration_.cluster_id;
   options.cluster_name = configuration_.cluster;
   for (const auto& entry : configuration_.nodes) options.endpoints.push_back(entry.client.tcp());
@@ -148,6 +167,7 @@ Result<void> LocalCluster::signal(NodeId node, int number) {
   if (target.state == ProcessState::stopped) {
     return Error{ErrorCode::bad_request, name(node) + " does not run"};
   }
+  if (auto ours = check_identity(node); !ours) return ours;
   if (::kill(target.pid, number) != 0 && errno != ESRCH) {
     return Error{ErrorCode::io, "cannot signal " + name(node) + " (process " +
                                     std::to_string(target.pid) + "): " + std::strerror(errno)};
@@ -203,6 +223,10 @@ Result<std::size_t> LocalCluster::down() {
   const auto control = take_control();
   if (!control) return control.error();
   const auto before = processes();
+  for (const ProcessStatus& each : before) {
+    if (each.state == ProcessState::stopped) continue;
+    if (auto ours = check_identity(each.node); !ours) return ours.error();
+  }
   std::size_t ran = 0;
   // All are asked first, so that they stop at the same time.
   for (const ProcessStatus& each : before) {

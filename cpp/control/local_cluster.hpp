@@ -36,7 +36,8 @@ struct ProcessStatus {
 };
 
 // Invariants:
-//  1. No process is signalled that is not recognised as the daemon of the node meant.
+//  1. No process is signalled that is not recognised as the daemon of the node meant, nor one
+//     whose data directory says that it is of another cluster than the configuration names.
 //  2. A node whose directory is empty is started with --initialise only if it is known never to
 //  have
 //     voted, and with --rejoin only if that was asked for by name (control/start_plan.hpp).
@@ -79,7 +80,8 @@ class LocalCluster {
   [[nodiscard]] Result<void> pause(NodeId node);
   [[nodiscard]] Result<void> resume(NodeId node);
   [[nodiscard]] Result<void> restart(NodeId node);
-  // Removes the directory of a stopped node. Errors: bad_request if it runs.
+  // Removes the directory of a stopped node. Errors: bad_request if it runs, or if the directory is
+  // of another cluster.
   [[nodiscard]] Result<void> wipe(NodeId node);
 
   // Injects faults into what `from` sends to `to`, by an order to `from`; a node that does not run
@@ -88,8 +90,9 @@ class LocalCluster {
   [[nodiscard]] Result<void> inject(const LinkFault& fault);
   // All at the same time. The first error is returned; the faults of other nodes are injected.
   [[nodiscard]] Result<void> inject(const std::vector<LinkFault>& faults);
-  // Clears all link faults, resumes what was paused, restarts what was killed, and waits until the
-  // cluster serves.
+  // Clears all link faults, resumes every paused node, whoever paused it, restarts what was killed,
+  // and waits until the cluster serves. What could not be healed stays in the record, and the error
+  // names all of it.
   [[nodiscard]] Result<void> heal(Duration patience);
   [[nodiscard]] Result<FaultRecord> faults() const;
 
@@ -105,8 +108,10 @@ class LocalCluster {
   [[nodiscard]] std::filesystem::path log_file(NodeId node) const;
   [[nodiscard]] std::filesystem::path fault_file() const;
 
-  // A client that knows all nodes, those of `first` before the others. Errors: those of connect.
-  [[nodiscard]] Result<std::unique_ptr<client::Client>> client() const;
+  // A client that knows all nodes, and asks the next one if one is silent for `attempt_timeout`.
+  // Errors: those of connect.
+  [[nodiscard]] Result<std::unique_ptr<client::Client>> client(
+      Duration attempt_timeout = client::Options{}.attempt_timeout) const;
 
  private:
   // A process that this object started and has not seen to end.
@@ -125,6 +130,8 @@ class LocalCluster {
   [[nodiscard]] Result<ControlLock> take_control() const;
   [[nodiscard]] std::filesystem::path lock_file(NodeId node) const;
   Result<void> known(NodeId node) const;
+  // Errors: bad_request, if the node's directory is of another cluster; with both names.
+  Result<void> check_identity(NodeId node) const;
   // The end of the log of a run that began at `log_begin`, as the end of a message.
   [[nodiscard]] std::string end_of_log(NodeId node, std::uintmax_t log_begin) const;
   [[nodiscard]] std::size_t endpoint_of(NodeId node) const;
@@ -144,9 +151,14 @@ class LocalCluster {
   Result<bool> wait_until_stopped(pid_t pid, NodeId node, Duration patience);
   Result<void> restore_link_faults(NodeId node);
   [[nodiscard]] client::Outcome order(client::Client& db, NodeId node, const std::string& argument);
-  // Waits a while until every one of the nodes says that it is ready, and tells of those that are
+  // Waits until every node that runs and is not paused serves, and tells of those that do
   // not: they may be catching up, which is no failure.
-  Result<void> wait_until_ready(const std::vector<NodeId>& nodes);
+  Result<void> wait_until_ready(Duration patience);
+  // The parts of heal(). Each adds a line to `problems` for whatever it could not do, and keeps
+  // that in the record.
+  Result<void> resume_all(FaultRecord& record, std::string& problems);
+  Result<void> clear_links(FaultRecord& record, std::string& problems);
+  Result<void> start_killed(const std::set<NodeId>& killed, std::string& problems);
   void tell(const std::string& line) const;
   // One interval of polling. Errors: shutting_down, when interrupted.
   [[nodiscard]] Result<void> linger() const;

@@ -18,6 +18,10 @@ std::string name(NodeId node) {
   return "node " + std::to_string(node.value());
 }
 
+void add_line(std::string& text, const std::string& line) {
+  text += (text.empty() ? "" : "\n") + line;
+}
+
 }  // namespace
 
 Result<FaultRecord> LocalCluster::faults() const {
@@ -71,6 +75,7 @@ Result<void> LocalCluster::wipe(NodeId node) {
   if (process(node).state != ProcessState::stopped) {
     return Error{ErrorCode::bad_request, name(node) + " runs; stop it before its data is removed"};
   }
+  if (auto ours = check_identity(node); !ours) return ours;
   std::error_code error;
   std::filesystem::remove_all(configuration_.node_directory(node), error);
   if (error) {
@@ -112,8 +117,14 @@ Result<void> LocalCluster::inject(const std::vector<LinkFault>& all) {
   if (!db) return db.error();
   std::vector<std::pair<const LinkFault*, std::future<client::Outcome>>> orders;
   for (const LinkFault& fault : all) {
-    if (process(fault.from).state != ProcessState::running && configuration_.fault_injection) {
-      record->set_link(fault);
+    const ProcessState state = process(fault.from).state;
+    if (state != ProcessState::running && configuration_.fault_injection) {
+      // A stopped node has forgotten its faults when it is back; a paused one must be told.
+      if (fault.is_clear() && state == ProcessState::stopped) {
+        record->end_link(fault);
+      } else {
+        record->set_link(fault);
+      }
       continue;
     }
     client::CallOptions call;
@@ -124,7 +135,9 @@ Result<void> LocalCluster::inject(const std::vector<LinkFault>& all) {
   for (auto& [fault, answer] : orders) {
     auto outcome = await(std::move(answer));
     if (outcome.code == ErrorCode::io) outcome = order(**db, fault->from, fault->admin_argument());
-    if (outcome.ok()) {
+    if (outcome.ok() && fault->is_clear()) {
+      record->end_link(*fault);
+    } else if (outcome.ok()) {
       record->set_link(*fault);
     } else if (first_problem.ok()) {
       first_problem = Error{outcome.code, name(fault->from) + ": " + outcome.error().message};
@@ -134,39 +147,90 @@ Result<void> LocalCluster::inject(const std::vector<LinkFault>& all) {
   return first_problem.ok() ? written : first_problem;
 }
 
+// --- Healing ------------------------------------------------------------------------------------
+
+Result<void> LocalCluster::resume_all(FaultRecord& record, std::string& problems) {
+  for (const NodeId node : configuration_.node_ids()) {
+    if (process(node).state == ProcessState::paused) {
+      if (auto resumed = signal(node, SIGCONT); !resumed) {
+        add_line(problems, resumed.error().message);
+        continue;
+      }
+      while (process(node).state == ProcessState::paused) {
+        if (auto waited = linger(); !waited) return waited;
+      }
+      tell("resumed " + name(node));
+    }
+    record.paused.erase(node);
+  }
+  return write_fault_record(fault_file(), record);
+}
+
+// Every running node is told, not only those of the record: a fault may have been injected by an
+// order that did not come from here. One that does not run forgets its faults.
+Result<void> LocalCluster::clear_links(FaultRecord& record, std::string& problems) {
+  auto db = client();
+  if (!db) return db.error();
+  const bool any = !record.links.empty();
+  for (const NodeId node : configuration_.node_ids()) {
+    if (configuration_.fault_injection && process(node).state == ProcessState::running) {
+      const auto answer = order(**db, node, R"({"heal": true})");
+      if (answer.code == ErrorCode::shutting_down) return answer.error();
+      if (!answer.ok() && process(node).state != ProcessState::stopped) {
+        add_line(problems, name(node) + ": " + answer.error().message);
+        continue;
+      }
+    }
+    std::erase_if(record.links, [&](const LinkFault& fault) { return fault.from == node; });
+  }
+  if (any && record.links.empty()) tell("healed all links");
+  return write_fault_record(fault_file(), record);
+}
+
+Result<void> LocalCluster::start_killed(const std::set<NodeId>& killed, std::string& problems) {
+  for (const NodeId node : killed) {
+    const bool runs = process(node).state != ProcessState::stopped;
+    auto started = start(node);
+    if (!started) {
+      if (is_interrupted()) return started;
+      add_line(problems, started.error().message);
+      continue;
+    }
+    if (!runs) continue;
+    // Somebody else has started it since it was killed.
+    auto record = faults();
+    if (!record) return record.error();
+    record->killed.erase(node);
+    if (auto written = write_fault_record(fault_file(), *record); !written) return written;
+  }
+  return {};
+}
+
 Result<void> LocalCluster::heal(Duration patience) {
   auto record = faults();
   if (!record) return record.error();
-  std::vector<NodeId> mended;
-  for (const NodeId node : record->paused) {
-    if (process(node).state != ProcessState::paused) continue;
-    if (auto resumed = signal(node, SIGCONT); !resumed) return resumed;
-    mended.push_back(node);
-    tell("resumed " + name(node));
+  // Nothing is healed of a cluster that is not ours.
+  for (const ProcessStatus& each : processes()) {
+    if (each.state == ProcessState::stopped) continue;
+    if (auto ours = check_identity(each.node); !ours) return ours;
   }
-  // Every running node is told, not only those of the record: a fault may have been injected by
-  // an order that did not come from here.
-  const bool links = configuration_.fault_injection;
-  auto db = client();
-  if (!db) return db.error();
-  for (std::size_t at = 0; links && at < configuration_.nodes.size(); ++at) {
-    const NodeId node = configuration_.nodes[at].id;
-    if (process(node).state != ProcessState::running) continue;
-    const auto answer = order(**db, node, R"({"heal": true})");
-    if (!answer.ok()) return Error{answer.code, name(node) + ": " + answer.error().message};
-  }
-  if (!record->links.empty()) tell("healed all links");
   const auto killed = record->killed;
-  if (auto written = write_fault_record(fault_file(), {}); !written) return written;
-  for (const NodeId node : killed) {
-    if (auto started = start(node); !started) return started;
-    mended.push_back(node);
+  std::string problems;
+  if (auto resumed = resume_all(*record, problems); !resumed) return resumed;
+  if (auto cleared = clear_links(*record, problems); !cleared) return cleared;
+  if (auto started = start_killed(killed, problems); !started) return started;
+  auto serving = wait_until_serving(patience);
+  if (!serving) {
+    if (problems.empty()) return serving;
+    add_line(problems, serving.error().message);
+    return Error{ErrorCode::io, problems};
   }
-  if (auto serving = wait_until_serving(patience); !serving) return serving;
-  if (auto ready = wait_until_ready(mended); !ready) return ready;
+  if (!problems.empty()) return Error{ErrorCode::io, problems};
+  if (auto ready = wait_until_ready(std::min<Duration>(patience, kListenPatience)); !ready)
+    return ready;
   if (auto alive = check_started(); !alive) return alive;
-  for (const NodeId node : mended) {
-    if (process(node).state == ProcessState::running) continue;
+  for (const NodeId node : killed) {
+    if (process(node).state != ProcessState::stopped) continue;
     return Error{ErrorCode::io,
                  name(node) + " ended after it was brought back; see " + log_file(node).string()};
   }

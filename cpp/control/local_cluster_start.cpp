@@ -19,6 +19,7 @@ constexpr auto kEndPatience = std::chrono::seconds(5);
 constexpr auto kSettlePatience = std::chrono::seconds(2);
 constexpr auto kAnswerPatience = std::chrono::seconds(30);
 constexpr auto kWordInterval = std::chrono::seconds(2);
+constexpr auto kProbePatience = milliseconds(400);
 constexpr std::size_t kLogLinesShown = 8;
 // Any key will do: that it is not there is as good an answer as its value.
 constexpr std::string_view kProbeKey = "paxledger/ready";
@@ -198,7 +199,7 @@ Result<void> LocalCluster::up(const std::set<NodeId>& rejoin, Duration patience)
       add_line(problems, restored.error().message);
     }
   }
-  if (problems.empty()) return wait_until_ready(fresh);
+  if (problems.empty()) return wait_until_ready(kReadyPatience);
   add_line(problems, "the cluster serves with the " + std::to_string(count_running()) + " of " +
                          std::to_string(configuration_.nodes.size()) + " nodes that run");
   return Error{ErrorCode::io, problems};
@@ -208,20 +209,24 @@ Result<void> LocalCluster::start(NodeId node, bool rejoin) {
   if (auto is_known = known(node); !is_known) return is_known;
   const auto control = take_control();
   if (!control) return control.error();
-  if (process(node).state != ProcessState::stopped) return {};
+  if (process(node).state != ProcessState::stopped) return check_identity(node);
   forget_ended();
-  auto record = faults();
-  if (!record) return record.error();
   const auto planned = plan({node}, rejoin ? std::set<NodeId>{node} : std::set<NodeId>{});
   if (!planned) return planned.error();
   if (planned->steps.empty()) {
     return Error{ErrorCode::io, planned->complaint(configuration_)};
   }
   if (auto launched = launch(planned->steps.front()); !launched) return launched;
+  auto restored = restore_link_faults(node);
+  reap_started();
+  // A node that ended again is not back: what was recorded of it stays.
+  if (process(node).state == ProcessState::stopped) return restored;
+  auto record = faults();
+  if (!record) return record.error();
   record->killed.erase(node);
   record->paused.erase(node);
   if (auto written = write_fault_record(fault_file(), *record); !written) return written;
-  return restore_link_faults(node);
+  return restored;
 }
 
 Result<void> LocalCluster::restart(NodeId node) {
@@ -254,7 +259,10 @@ Result<void> LocalCluster::restore_link_faults(NodeId node) {
     const auto answer = await((*db)->admin("fault", fault.admin_argument(), call));
     if (!answer.ok()) return answer.error();
   }
-  return {};
+  const auto done = std::erase_if(record->links, [&](const LinkFault& fault) {
+    return fault.from == node && fault.is_clear();
+  });
+  return done == 0 ? Result<void>() : write_fault_record(fault_file(), *record);
 }
 
 // --- Waiting ------------------------------------------------------------------------------------
@@ -267,10 +275,11 @@ Result<void> LocalCluster::wait_until_serving(Duration patience) {
 }
 
 Result<void> LocalCluster::wait_for_service(Duration patience) {
-  auto db = client();
+  // One probe asks all nodes, also where the first ones are paused.
+  auto db = client(kProbePatience / static_cast<int>(configuration_.nodes.size() + 1));
   if (!db) return db.error();
   client::CallOptions call;
-  call.deadline = milliseconds(400);
+  call.deadline = kProbePatience;
   const auto begin = Clock::now();
   auto next_word = begin + kWordInterval;
   const std::size_t all = configuration_.nodes.size();
@@ -312,11 +321,12 @@ Result<void> LocalCluster::wait_for_service(Duration patience) {
   }
 }
 
-Result<void> LocalCluster::wait_until_ready(const std::vector<NodeId>& nodes) {
+Result<void> LocalCluster::wait_until_ready(Duration patience) {
   auto db = client();
   if (!db) return db.error();
-  const auto until = Clock::now() + kReadyPatience;
-  for (const NodeId node : nodes) {
+  const auto until = Clock::now() + patience;
+  for (const NodeId node : configuration_.node_ids()) {
+    if (process(node).state != ProcessState::running) continue;
     client::CallOptions call;
     call.endpoint = endpoint_of(node);
     call.deadline = milliseconds(500);
@@ -326,6 +336,7 @@ Result<void> LocalCluster::wait_until_ready(const std::vector<NodeId>& nodes) {
       const auto answer = await((*db)->get(kProbeKey, client::ReadMode::linearizable, call));
       if (answer.ok() || answer.code == ErrorCode::not_found) break;
       if (auto alive = check_started(); !alive) return alive;
+      if (process(node).state != ProcessState::running) break;
       if (Clock::now() >= until) {
         tell(name(node) + " is not ready yet: " + answer.error().message);
         break;

@@ -169,6 +169,73 @@ def test_killed_and_paused_nodes_come_back_by_heal(lab: Cluster) -> None:
     wait_until("all heads are equal", same_heads)
 
 
+def test_heal_resumes_what_others_paused_and_names_what_others_stopped(lab: Cluster) -> None:
+    running = pids(lab)
+    os.kill(running[3], signal.SIGSTOP)
+    healed = lab.command("fault", "heal")
+    assert healed.returncode == 0 and "resumed node 3" in healed.stderr, healed
+    assert status(lab)[3]["ready"]
+
+    os.kill(running[4], signal.SIGKILL)
+    wait_until("node 4 has ended", lambda: status(lab)[4]["process"] == "stopped")
+    refused = lab.command("fault", "heal")
+    assert refused.returncode == OTHER, refused
+    assert "node 4 is stopped, and not by `paxledger fault`" in refused.stderr
+    assert "`paxledger up` starts it" in refused.stderr
+    assert "all nodes are ready" not in refused.stdout
+    assert lab.command("up").returncode == 0
+    assert lab.command("fault", "heal").returncode == 0
+
+
+def test_a_killed_node_stays_recorded_until_it_is_back(lab: Cluster) -> None:
+    assert lab.command("fault", "node", 2).returncode == 0
+    with socket.create_server(("127.0.0.1", lab.node(2).client_port)):
+        refused = lab.command("fault", "heal")
+    assert refused.returncode == OTHER and "node 2 ended" in refused.stderr, refused
+    assert lab.json("fault", "list")["killed"] == [2]
+    healed = lab.command("fault", "heal")
+    assert healed.returncode == 0, healed
+    assert status(lab)[2]["ready"] and lab.json("fault", "list")["killed"] == []
+
+
+def test_heal_waits_until_a_node_that_was_cut_off_has_caught_up(lab: Cluster) -> None:
+    for other in (1, 2, 4, 5):
+        assert lab.command("fault", "link", 3, other).returncode == 0
+    lab.node(3).wait_status("hears no majority", lambda status: not status["hears_quorum"])
+    load = lab.command("bench", "--duration", "3s")
+    assert load.returncode == 0, load
+    written = max(each.get("height", 0) for each in status(lab).values())
+    assert lab.command("fault", "heal").returncode == 0
+    height = lab.node(3).status()["height"]
+    assert height >= written, f"{written - height} blocks behind right after heal"
+
+
+def test_a_link_of_a_node_that_is_away_is_recorded_in_both_directions(lab: Cluster) -> None:
+    for arguments, state in (([2, "--pause"], "paused"), ([3], "stopped")):
+        node = arguments[0]
+        assert lab.command("fault", "node", *arguments).returncode == 0
+        run = lab.command("fault", "link", 1, node)
+        assert run.returncode == 0, run
+        assert f"link 1 ↔ {node}: blocked; node {node} is {state} and obeys when" in run.stdout
+    links = lab.json("fault", "list")["links"]
+    assert {(each["from"], each["to"]) for each in links} == {(1, 2), (2, 1), (1, 3), (3, 1)}
+    assert lab.command("fault", "heal").returncode == 0
+    assert lab.json("fault", "list")["links"] == []
+    assert lab.command("down").returncode == 0
+    refused = lab.command("fault", "link", 1, 2)
+    assert refused.returncode == REFUSED and "paxledger up" in refused.stderr, refused
+
+
+def test_an_option_of_a_link_that_is_given_blocks_nothing_also_at_zero(lab: Cluster) -> None:
+    for option in (["--delay", "0ms"], ["--drop", 0], ["--duplicate", 0], ["--reorder", 0]):
+        assert lab.command("fault", "link", 1, 2).returncode == 0
+        cleared = lab.command("fault", "link", 1, 2, *option)
+        assert cleared.returncode == 0 and cleared.stdout == "link 1 ↔ 2: clear\n", cleared
+        assert lab.json("fault", "list")["links"] == []
+    assert "delay 5 ms" in lab.command("fault", "link", 1, 2, "--delay", "5ms").stdout
+    assert [each["block"] for each in lab.json("fault", "list")["links"]] == [False, False]
+
+
 def test_a_paused_node_is_named_and_not_waited_for(lab: Cluster) -> None:
     lab.json("put", "k", "v")
     lab.json("fault", "node", 4, "--pause")

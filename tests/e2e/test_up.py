@@ -191,6 +191,67 @@ def test_nodes_of_another_cluster_are_told_at_once_with_both_names(make_lab: Mak
         lab.config.write_text(text, encoding="utf-8")
 
 
+def test_nodes_of_another_cluster_are_not_stopped(make_lab: MakeCluster) -> None:
+    lab = make_lab()
+    assert lab.command("up").returncode == 0
+    before = processes(lab)
+    own = lab.config
+    lab.config = lab.root / "other.yaml"
+    text = own.read_text(encoding="utf-8")
+    lab.config.write_text(text.replace("cluster: e2e\n", "cluster: bank\n"), encoding="utf-8")
+    try:
+        for arguments in ("fault node 1", "fault node 1 --pause", "fault heal", "down"):
+            run = lab.command(*arguments.split())
+            assert run.returncode == REFUSED, run
+            assert '"bank"' in run.stderr and '"e2e"' in run.stderr, run.stderr
+            assert not (lab.data_dir / "faults.json").exists()
+    finally:
+        lab.config = own
+    assert processes(lab) == before
+    serves_all = [lab.command("put", "k", "v"), lab.command("fault", "heal")]
+    assert [run.returncode for run in serves_all] == [0, 0]
+
+
+@pytest.mark.parametrize("how", ["link", "move"])
+def test_a_cluster_is_stopped_by_its_configuration_wherever_that_stands(
+    make_lab: MakeCluster, how: str
+) -> None:
+    lab = make_lab()
+    text = lab.config.read_text(encoding="utf-8")
+    lab.config.write_text(text.replace("data_dir: data\n", f"data_dir: {lab.data_dir}\n"))
+    assert lab.command("up").returncode == 0
+    elsewhere = lab.root / "elsewhere"
+    elsewhere.mkdir()
+    if how == "link":
+        (elsewhere / "linked.yaml").symlink_to(lab.config)
+        lab.config = elsewhere / "linked.yaml"
+    else:
+        lab.config = lab.config.rename(elsewhere / "moved.yaml")
+    down = lab.command("down")
+    assert down.returncode == 0 and down.stdout.startswith("3 stopped"), down
+    assert not processes(lab)
+
+
+def test_up_tells_of_a_running_node_that_is_not_ready(make_lab: MakeCluster) -> None:
+    lab = make_lab()
+    assert lab.command("up").returncode == 0
+    for other in (1, 2):
+        assert lab.command("fault", "link", 3, other).returncode == 0
+    lab.node(3).wait_status("hears no majority", lambda status: not status["hears_quorum"])
+    again = lab.command("up")
+    assert "node 3 is not ready yet" in again.stderr, again
+
+
+def test_a_paused_node_delays_no_question_to_the_others(make_lab: MakeCluster) -> None:
+    lab = make_lab()
+    assert lab.command("up").returncode == 0
+    assert lab.command("fault", "node", 1, "--pause").returncode == 0
+    wait_until("the others serve", lambda: lab.command("get", "k", "--node", 2).returncode == 1)
+    again = lab.command("up")
+    assert again.returncode == 0, again
+    assert "waiting for the cluster to serve" not in again.stderr
+
+
 def test_a_write_without_a_majority_says_who_answered_what(make_lab: MakeCluster) -> None:
     lab = make_lab()
     assert lab.command("up").returncode == 0

@@ -44,6 +44,19 @@ TEST(FaultRecord, HoldsOneFaultForEachDirection) {
   EXPECT_EQ(record.links.size(), 2u);
 }
 
+TEST(FaultRecord, EndsTheFaultOfOneDirectionOnly) {
+  FaultRecord record = example();
+  LinkFault back = record.links[0];
+  std::swap(back.from, back.to);
+  record.end_link(back);
+  EXPECT_EQ(record.links.size(), 1u);
+  EXPECT_FALSE(record.links[0].is_clear());
+  std::swap(back.from, back.to);
+  record.end_link(back);
+  EXPECT_TRUE(record.links.empty());
+  EXPECT_TRUE(LinkFault{}.is_clear());
+}
+
 TEST(FaultRecord, RefusesWhatIsNoRecord) {
   for (const char* text :
        {"", "[]", "{}", "{\"links\": 3}", R"({"links": [{}], "killed": [], "paused": []})",
@@ -80,7 +93,7 @@ TEST(LinkFault, IsCheckedBeforeItIsSent) {
 TEST(LinkFault, SaysWhatItDoes) {
   EXPECT_EQ(example().links[0].text(), "drop 25 %, delay 50 ms + up to 10 ms");
   LinkFault fault;
-  EXPECT_EQ(fault.text(), "none");
+  EXPECT_EQ(fault.text(), "clear");
   fault.block = true;
   EXPECT_EQ(fault.text(), "blocked");
 }
