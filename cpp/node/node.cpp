@@ -259,7 +259,8 @@ void Node::hand_out(engine::Output& out) {
     repair_wanted_ = {first, "its chain is not that of the majority at height " +
                                  std::to_string(out.diverged_at->value()) +
                                  " or below; sets aside its blocks from height " +
-                                 std::to_string(first.value()) + " on"};
+                                 std::to_string(first.value()) + " on",
+                      {}};
   }
 }
 
@@ -279,10 +280,10 @@ Height Node::repair_from(Height at) {
 
 void Node::repair(const RepairOrder& order) {
   if (peers_->peers().empty()) {
-    spdlog::error("cannot repair without peers: {}", order.reason);
+    spdlog::error("cannot repair without peers: {}{}", order.reason, order.place);
     return;
   }
-  spdlog::error("repairs its history from its peers: {}", order.reason);
+  spdlog::error("repairs its history from its peers: {}{}", order.reason, order.place);
   last_repair_ = now_;
   const Height known = height();
   if (order.first && *order.first <= known) keeper_->set_aside_from(*order.first);
@@ -308,7 +309,7 @@ void Node::repair(const RepairOrder& order) {
   }
   auto& found = std::get<Keeper::Opened>(opened);
   const std::string& damage = found.recovered.damage;
-  found.recovered.damage = damage.empty() ? order.reason : order.reason + "; " + damage;
+  found.recovered.damage = order.reason + (damage.empty() ? order.place : "; " + damage);
   found.recovered.repair_through = std::max(found.recovered.repair_through, known);
   adopt(std::move(found));
 }

@@ -75,6 +75,7 @@ class Node {
   struct RepairOrder {
     std::optional<Height> first;  // nothing: what is damaged is found by reading
     std::string reason;
+    std::string place;  // behind the reason, unless reading again finds and names it anyway
   };
 
   // node.cpp: the loop

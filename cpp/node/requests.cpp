@@ -69,7 +69,7 @@ void Node::take(BlocksRead& event, engine::Output& out) {
     if (origin) {
       refuse(origin->connection, origin->id, Error{ErrorCode::repairing, message});
     }
-    repair_wanted_ = {std::nullopt, message};
+    repair_wanted_ = {std::nullopt, message, {}};
     return;
   }
   if (!for_client) {
@@ -116,10 +116,11 @@ void Node::take(ChainVerified& event) {
   if (!intact) {
     const storage::Problem& first = event.report->problems.front();
     // Reading the directory again finds the same, and sets aside what is damaged.
-    repair_wanted_ = {std::nullopt, "verification found " +
-                                        std::to_string(event.report->problems.size()) +
-                                        " problem(s), the first in " + first.file + " at offset " +
-                                        std::to_string(first.offset) + ": " + first.text};
+    repair_wanted_ = {
+        std::nullopt,
+        "verification found " + std::to_string(event.report->problems.size()) + " problem(s)",
+        ", the first in " + first.file + " at offset " + std::to_string(first.offset) + ": " +
+            first.text};
   }
 }
 

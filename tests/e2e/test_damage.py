@@ -226,6 +226,27 @@ def test_verify_of_a_running_node_finds_a_flipped_byte_and_the_node_mends_it(
     check_kept(cluster, promise)
 
 
+def test_what_a_running_node_repairs_names_the_place_once(cluster: Cluster) -> None:
+    fill(cluster)
+    node = cluster.others(cluster.leader())[0]
+    target = frames(node.directory)[5]
+    # Slow links make the repair long enough to look at.
+    for other in cluster.others(node):
+        assert cluster.fault(other, peer=node.id, delay_ms=300).ok
+    flip(target.file, target.offset + 24 + 96 + 4 + 3)
+    assert node.client().admin("verify").ok
+    reasons: list[str] = []
+
+    def repairs() -> bool:
+        reasons.append(node.status()["repair_reason"])
+        return "verification found" in reasons[-1]
+
+    wait_until("it says why it repairs", repairs)
+    assert reasons[-1].count(str(target.file)) == 1, reasons[-1]
+    cluster.heal()
+    cluster.wait_serving([node])
+
+
 def forged_command(command: bytes) -> bytes:
     """alice has another number in the forged history."""
     return command.replace(b"555-0100", b"555-6666")
