@@ -305,14 +305,18 @@ ExitCode verify_file(const CommonOptions& options, const std::string& file) {
   if (!in) return report(options, {ErrorCode::io, "cannot open " + file});
   const auto summary = verify_history(in);
   Verdict verdict = named(file);
-  if (summary) {
-    verdict.blocks = verdict.height = summary->height.value();
-    verdict.bytes = summary->bytes;
-    verdict.head = summary->hash.hex();
-  } else if (summary.error().code == ErrorCode::io) {
+  if (!summary) {
     verdict.set_unread(summary.error());
-  } else {
-    verdict.add_problem(State::damaged, file, 0, summary.error().message);
+    return show_verdicts(options, {verdict}, {});
+  }
+  // Of a damaged file: how far it is whole.
+  verdict.blocks = verdict.height = summary->height.value();
+  verdict.bytes = summary->bytes;
+  if (verdict.blocks > 0) verdict.head = summary->hash.hex();
+  if (const auto& damage = summary->damage) {
+    verdict.add_problem(State::damaged, file, damage->height.value(), damage->text);
+    verdict.problems.back()["offset"] = damage->offset;
+    verdict.problems.back()["line"] = damage->line;
   }
   return show_verdicts(options, {verdict}, {});
 }

@@ -40,10 +40,6 @@ std::optional<std::string> octets_of(std::string_view hex) {
   return octets;
 }
 
-Error damaged(std::uint64_t line, const std::string& what) {
-  return {ErrorCode::damaged, "line " + std::to_string(line) + ": " + what};
-}
-
 }  // namespace
 
 std::string operation_text(std::string_view octets) {
@@ -109,34 +105,45 @@ void write_history_block(std::ostream& out, const ledger::Block& block) {
 
 Result<HistorySummary> verify_history(std::istream& in) {
   HistorySummary summary;
+  std::uint64_t line = 1;
+  std::uint64_t offset = 0;
+  const auto damaged = [&](const std::string& what) {
+    const Height height = line == 1 ? Height(0) : summary.height.next();
+    summary.damage = {line, offset, height, "line " + std::to_string(line) + ": " + what};
+    return summary;
+  };
   std::string text;
-  if (!std::getline(in, text)) return Error{ErrorCode::damaged, "the file is empty"};
+  if (!std::getline(in, text)) {
+    if (in.bad()) return Error{ErrorCode::io, "the file cannot be read"};
+    return damaged("the file is empty");
+  }
   const Json first = parse(text);
   if (get_or(first, "paxledger_chain", 0) != kHistoryFormatVersion) {
-    return damaged(1, "this is no export of a chain, or one of another version");
+    return damaged("this is no export of a chain, or one of another version");
   }
   summary.cluster = get_or(first, "cluster", std::string());
   ledger::Chain chain(ledger::cluster_id(summary.cluster));
-  for (std::uint64_t line = 2; std::getline(in, text); ++line) {
+  for (;;) {
+    summary.height = chain.height();
+    summary.hash = chain.hash();
+    offset += text.size() + 1;
+    ++line;
+    if (!std::getline(in, text)) break;
     const Json json = parse(text);
     const auto octets = octets_of(get_or(json, "octets", std::string("?")));
-    if (!octets) return damaged(line, "expected a block with its octets in hexadecimal");
+    if (!octets) return damaged("expected a block with its octets in hexadecimal");
     const auto block = ledger::decode_block(SharedBytes(*octets));
-    if (!block) return damaged(line, block.error().message);
-    if (const auto linked = chain.append(*block); !linked) {
-      return damaged(line, linked.error().message);
-    }
+    if (!block) return damaged(block.error().message);
+    if (const auto linked = chain.append(*block); !linked) return damaged(linked.error().message);
     Json expected = block_json(*block);
     expected["octets"] = json["octets"];
     if (json != expected) {
-      return damaged(line, "the text about block " + std::to_string(block->header.height.value()) +
-                               " does not say what its octets say");
+      return damaged("the text about block " + std::to_string(block->header.height.value()) +
+                     " does not say what its octets say");
     }
     summary.bytes += octets->size();
   }
   if (in.bad()) return Error{ErrorCode::io, "the file cannot be read to its end"};
-  summary.height = chain.height();
-  summary.hash = chain.hash();
   return summary;
 }
 

@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <iosfwd>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,14 +37,24 @@ inline constexpr int kHistoryFormatVersion = 1;
 void write_history_head(std::ostream& out, std::string_view cluster);
 void write_history_block(std::ostream& out, const ledger::Block& block);
 
+// The first line that is not what was written.
+struct HistoryDamage {
+  std::uint64_t line = 1;
+  std::uint64_t offset = 0;  // at which the line begins
+  Height height;             // of the block that belongs there; 0: the file's first line
+  std::string text;          // names the line
+};
+
+// What stands in a file, up to the damage if there is any.
 struct HistorySummary {
   std::string cluster;
   Height height;
   Digest hash;
   std::uint64_t bytes = 0;  // of the blocks
+  std::optional<HistoryDamage> damage;
 };
-// Reads a whole file and checks every block and link from genesis on. Errors: damaged, with the
-// line; io.
+// Reads a file to its end or its damage and checks every block and link from genesis on. Errors:
+// io.
 [[nodiscard]] Result<HistorySummary> verify_history(std::istream& in);
 
 }  // namespace paxledger::cli

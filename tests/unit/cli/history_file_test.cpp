@@ -41,9 +41,15 @@ Result<HistorySummary> verify(const std::string& text) {
   return verify_history(in);
 }
 
+bool is_damaged(const std::string& text) {
+  const auto summary = verify(text);
+  return summary.ok() && summary->damage.has_value();
+}
+
 TEST(History, IsVerifiedFromGenesisToItsHead) {
   const auto summary = verify(history());
   ASSERT_TRUE(summary.ok()) << summary.error().message;
+  EXPECT_FALSE(summary->damage) << summary->damage->text;
   EXPECT_EQ(summary->cluster, "demo");
   EXPECT_EQ(summary->height, Height(3));
 }
@@ -54,7 +60,7 @@ TEST(History, AChangeOfAnyCharacterIsFound) {
     std::string bad = good;
     bad[i] = bad[i] == '5' ? '6' : '5';
     if (bad == good) continue;
-    EXPECT_FALSE(verify(bad).ok()) << "at " << i;
+    EXPECT_TRUE(is_damaged(bad)) << "at " << i;
   }
 }
 
@@ -64,12 +70,40 @@ TEST(History, MissingAndSwappedBlocksAreFoundWithTheirLine) {
   std::istringstream in(good);
   for (std::string line; std::getline(in, line);) lines.push_back(line + "\n");
   const auto missing = verify(lines[0] + lines[1] + lines[3]);
-  ASSERT_FALSE(missing.ok());
-  EXPECT_TRUE(missing.error().message.starts_with("line 3:"));
-  EXPECT_FALSE(verify(lines[0] + lines[2] + lines[1] + lines[3]).ok());
-  EXPECT_FALSE(verify(lines[0] + lines[2]).ok());
-  EXPECT_FALSE(verify("").ok());
-  EXPECT_FALSE(verify("{}\n").ok());
+  ASSERT_TRUE(missing.ok() && missing->damage);
+  EXPECT_TRUE(missing->damage->text.starts_with("line 3:"));
+  EXPECT_TRUE(is_damaged(lines[0] + lines[2] + lines[1] + lines[3]));
+  EXPECT_TRUE(is_damaged(lines[0] + lines[2]));
+  EXPECT_TRUE(is_damaged(""));
+  EXPECT_TRUE(is_damaged("{}\n"));
+}
+
+// The place of the damage, and how far the file is whole before it.
+TEST(History, DamageHasItsPlace) {
+  std::string text = history();
+  const std::size_t third = text.find('\n', text.find('\n') + 1) + 1;
+  text[third + 20] ^= 1;
+  const auto changed = verify(text);
+  ASSERT_TRUE(changed.ok() && changed->damage);
+  EXPECT_EQ(changed->damage->line, 3u);
+  EXPECT_EQ(changed->damage->offset, third);
+  EXPECT_EQ(changed->damage->height, Height(2));
+  EXPECT_EQ(changed->height, Height(1));
+  EXPECT_GT(changed->bytes, 0u);
+
+  text = history();
+  text.resize(text.size() - 9);
+  const auto cut = verify(text);
+  ASSERT_TRUE(cut.ok() && cut->damage);
+  EXPECT_EQ(cut->damage->line, 4u);
+  EXPECT_EQ(cut->damage->height, Height(3));
+  EXPECT_EQ(cut->height, Height(2));
+
+  const auto other = verify("{}\n");
+  ASSERT_TRUE(other.ok() && other->damage);
+  EXPECT_EQ(other->damage->line, 1u);
+  EXPECT_EQ(other->damage->offset, 0u);
+  EXPECT_EQ(other->damage->height, Height(0));
 }
 
 TEST(Operation, IsShownReadably) {
