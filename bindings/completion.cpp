@@ -28,11 +28,12 @@ PythonOutcome make_outcome(Parts&&... parts) {
 
 PythonOutcome from_outcome(const client::Outcome& outcome) {
   return make_outcome(code_of(outcome.code), bytes_of(outcome.value), outcome.revision.value(),
-                      outcome.height.value(), outcome.message, outcome.trace.leader.value());
+                      outcome.height.value(), outcome.message, outcome.trace.leader.value(),
+                      outcome.trace.outcome_unknown);
 }
 
 PythonOutcome from_error(const Error& error) {
-  return make_outcome(code_of(error.code), py::list(), 0, 0, error.message, 0);
+  return make_outcome(code_of(error.code), py::list(), 0, 0, error.message, 0, false);
 }
 
 PythonOutcome from_scan(const Result<client::ScanResult>& result) {
@@ -42,7 +43,7 @@ PythonOutcome from_scan(const Result<client::ScanResult>& result) {
     const wire::ScanItem& item = result->items[at];
     items[at] = py::make_tuple(bytes_of(item.key), bytes_of(item.value), item.revision.value());
   }
-  return make_outcome(0, items, result->pages, result->height.value(), "", 0);
+  return make_outcome(0, items, result->pages, result->height.value(), "", 0, false);
 }
 
 PythonOutcome from_chain(const Result<client::ChainPage>& result) {
@@ -51,7 +52,7 @@ PythonOutcome from_chain(const Result<client::ChainPage>& result) {
   for (std::size_t at = 0; at < result->blocks.size(); ++at) {
     blocks[at] = bytes_of(result->blocks[at]);
   }
-  return make_outcome(0, blocks, result->first.value(), result->head.value(), "", 0);
+  return make_outcome(0, blocks, result->first.value(), result->head.value(), "", 0, false);
 }
 
 }  // namespace

@@ -30,7 +30,8 @@ using Completion =
 //   scan:              (code, [(key, value, revision)…], pages, height, message, 0)
 //   chain:             (code, [block: bytes…], first, head, message, 0)
 // The leader is whom the node that failed the call takes for it; 0: nobody, or not known.
-using PythonOutcome = pybind11::typing::Tuple<int, pybind11::object, int, int, pybind11::str, int>;
+using PythonOutcome =
+    pybind11::typing::Tuple<int, pybind11::object, int, int, pybind11::str, int, bool>;
 [[nodiscard]] PythonOutcome to_python(const Completion& completion);
 
 // One call that Python waits for. Shared by the Python object and the I/O thread's callback.

@@ -29,11 +29,12 @@ std::vector<std::string> split_commas(const std::vector<std::string>& lists) {
 }
 
 void tell_error(const CommonOptions& options, ErrorCode code, std::string_view word,
-                const std::string& message) {
+                const std::string& message, std::optional<bool> outcome_unknown = std::nullopt) {
   if (options.json()) {
     Json json;
     json["error"] = word;
     json["message"] = message;
+    if (outcome_unknown) json["outcome_unknown"] = *outcome_unknown;
     std::cout << dump(json) << "\n";
     return;
   }
@@ -75,6 +76,14 @@ ExitCode report_read(const CommonOptions& options, const Error& error) {
     message += std::string(message.empty() ? "" : "; ") + std::string(kNothing);
   }
   tell_error(options, error.code, "timeout", message);
+  return exit_code_of(error.code);
+}
+
+ExitCode report_write(const CommonOptions& options, const Error& error,
+                      const client::Trace& trace) {
+  const bool known = error.code == ErrorCode::timeout && !trace.outcome_unknown;
+  tell_error(options, error.code, known ? "timeout" : to_string(error.code), error.message,
+             trace.outcome_unknown);
   return exit_code_of(error.code);
 }
 

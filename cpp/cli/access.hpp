@@ -48,6 +48,9 @@ ExitCode say(const CommonOptions& options, const std::string& text, Json json = 
 // The same for what went wrong with a read. A timeout is one of no consequence then, and is called
 // so: nothing was read, and there is no outcome to be unknown.
 ExitCode report_read(const CommonOptions& options, const Error& error);
+// The same for a write. Only a timeout whose outcome is unknown is called so; JSON says it of every
+// error as `outcome_unknown`.
+ExitCode report_write(const CommonOptions& options, const Error& error, const client::Trace& trace);
 
 // How long to wait for a node that is silent. Precondition: --timeout was checked when it was read.
 [[nodiscard]] Duration timeout_of(const CommonOptions& options);

@@ -207,11 +207,12 @@ ExitCode bench(const CommonOptions& options, const BenchArguments& arguments) {
 
   if (plan->workload != Workload::put) {
     std::cerr << "writing " << grouped(plan->keys) << " keys to read\n";
-    if (const auto filled = fill(**db, *plan); !filled) return report(options, filled.error());
+    const auto filled = fill(**db, *plan);
+    if (!filled.ok()) return report_write(options, filled.error(), filled.trace);
   } else {
     // The first write opens the session; a cluster that cannot serve says so before the load.
     const auto probe = (*db)->put("bench/probe", "").get();
-    if (!probe.ok()) return report(options, probe.error());
+    if (!probe.ok()) return report_write(options, probe.error(), probe.trace);
   }
   const auto result = run_load(**db, *plan, print_progress);
   if (options.json()) {
@@ -221,6 +222,7 @@ ExitCode bench(const CommonOptions& options, const BenchArguments& arguments) {
     std::cout << account_of(result.counts, "unfinished") << "\n";
   }
   print_failures(result);
+  std::cerr << "the keys bench/… stay in the database\n";
   return exit_code_of(result);
 }
 

@@ -66,7 +66,7 @@ Error error_of(const KeyArguments& arguments, const client::Outcome& outcome) {
 // The end of a write: its revision, or what went wrong.
 ExitCode tell(const CommonOptions& options, const KeyArguments& arguments,
               const client::Outcome& outcome, const char* done) {
-  if (!outcome.ok()) return report(options, error_of(arguments, outcome));
+  if (!outcome.ok()) return report_write(options, error_of(arguments, outcome), outcome.trace);
   if (options.json()) {
     Json json;
     set_octets(json, "key", arguments.key);
@@ -215,8 +215,7 @@ ExitCode get(const CommonOptions& options, const KeyArguments& arguments) {
       std::cerr << "(local read at height " << outcome.height.value() << "; it may be stale)\n";
     }
   }
-  std::cout.flush();
-  return std::cout ? ExitCode::ok : ExitCode::other;
+  return ExitCode::ok;
 }
 
 ExitCode scan(const CommonOptions& options, const KeyArguments& arguments) {

@@ -166,7 +166,7 @@ class Run : public std::enable_shared_from_this<Run> {
 
 }  // namespace
 
-Result<void> fill(client::Client& db, const LoadPlan& plan) {
+client::Outcome fill(client::Client& db, const LoadPlan& plan) {
   constexpr std::size_t kAtOnce = 256;
   Prng prng(plan.seed);
   const std::string value = random_value(prng, plan.value_bytes);
@@ -175,8 +175,8 @@ Result<void> fill(client::Client& db, const LoadPlan& plan) {
     puts.push_back(db.put(key_of(number), value));
     if (puts.size() < kAtOnce && number + 1 < plan.keys) continue;
     for (auto& put : puts) {
-      const auto outcome = put.get();
-      if (!outcome.ok()) return outcome.error();
+      auto outcome = put.get();
+      if (!outcome.ok()) return outcome;
     }
     puts.clear();
   }

@@ -40,8 +40,9 @@ struct LoadPlan {
 // Called about once a second, and at the end with the counts of the result.
 using LoadListener = std::function<void(const LoadProgress&)>;
 
-// Writes every key once, so that reads find something. Errors: those of the first put that fails.
-[[nodiscard]] Result<void> fill(client::Client& db, const LoadPlan& plan);
+// Writes every key once, so that reads find something. Gives what the first put that fails came to,
+// else `ok`.
+[[nodiscard]] client::Outcome fill(client::Client& db, const LoadPlan& plan);
 
 // Runs the load on the caller's thread and the client's own. After the measured time no request
 // begins; what is under way is waited for, `grace` long at most, and is unfinished then.

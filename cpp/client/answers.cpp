@@ -8,7 +8,9 @@ namespace paxledger::client {
 namespace {
 
 std::string text_of(const NodeAnswer& answer) {
-  if (!answer.answered) return answer.message;
+  // Of a timeout the message says what is meant; what came of the call is said of the call.
+  const bool late = answer.code == ErrorCode::timeout && !answer.message.empty();
+  if (!answer.answered || late) return answer.message;
   std::string word(to_string(answer.code));
   if (answer.message.empty()) return word;
   return answer.message.starts_with(word) ? answer.message : word + ": " + answer.message;
@@ -32,12 +34,25 @@ void Answers::unreachable(std::size_t endpoint) {
                            NodeAnswer{endpoint, false, ErrorCode::io, "cannot be reached"});
 }
 
-void Answers::add_older(const Answers& older) {
-  for (const auto& [endpoint, answer] : older.by_endpoint_) {
+void Answers::add_opening(const Answers& opening) {
+  for (const auto& [endpoint, of_opening] : opening.by_endpoint_) {
+    NodeAnswer answer = of_opening;
+    if (answer.answered && answer.code == ErrorCode::timeout) {
+      answer.message = "no decision came in time";
+    }
     const auto [there, added] = by_endpoint_.try_emplace(endpoint, answer);
     if (!added && !there->second.answered && answer.answered) there->second = answer;
   }
-  if (!refusal_) refusal_ = older.refusal_;
+  if (!refusal_) refusal_ = opening.refusal_;
+}
+
+bool Answers::only_late(std::size_t endpoints) const {
+  std::size_t out_of_reach = 0;
+  for (const auto& [endpoint, answer] : by_endpoint_) {
+    if (answer.answered && answer.code != ErrorCode::timeout) return false;
+    if (!answer.answered && answer.code == ErrorCode::io) ++out_of_reach;
+  }
+  return out_of_reach < endpoints;
 }
 
 std::string Answers::text(const std::vector<std::string>& endpoints) const {

@@ -21,12 +21,17 @@ class Answers {
   // It was asked and did not answer; `why` says how that was seen. Counts only without an answer.
   void silent(std::size_t endpoint, const std::string& why);
   void unreachable(std::size_t endpoint);
-  // Takes over what was said before, where there is nothing newer.
-  void add_older(const Answers& older);
+  // Takes over what was said to the opening of the session that the call waits for, where there is
+  // nothing newer. Whether the session was opened is of no concern to the call: that a node does
+  // not know is, of the call, a timeout without effect.
+  void add_opening(const Answers& opening);
 
   // The code of the newest answer that refused without effect.
   [[nodiscard]] std::optional<ErrorCode> refusal() const { return refusal_; }
   [[nodiscard]] bool empty() const { return by_endpoint_.empty(); }
+  // Whether time alone was lacking: no node answered anything but that it ran out of time, and not
+  // all of the `endpoints` are known to be out of reach.
+  [[nodiscard]] bool only_late(std::size_t endpoints) const;
   // "tcp://a:1, tcp://b:1: no quorum; tcp://c:1: cannot be reached"; empty if nobody was asked.
   [[nodiscard]] std::string text(const std::vector<std::string>& endpoints) const;
   // In the order of the endpoints.

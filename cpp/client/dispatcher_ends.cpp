@@ -55,13 +55,13 @@ void Dispatcher::complete_answers(std::uint64_t id, Request& request) const {
     const auto opening = requests_.find(opening_);
     if (opening != requests_.end()) {
       const Request& asked = opening->second;
-      request.answers.add_older(asked.answers);
+      request.answers.add_opening(asked.answers);
       if (request.leader == kNobody) request.leader = asked.leader;
       if (asked.phase == Phase::asked) {
         request.answers.silent(endpoint_of(asked.link), "gave no answer");
       }
     }
-    request.answers.add_older(opening_answers_);
+    request.answers.add_opening(opening_answers_);
   }
   const std::size_t first = connection_of(id) * endpoints_;
   for (std::size_t endpoint = 0; endpoint < endpoints_; ++endpoint) {
@@ -89,16 +89,22 @@ void Dispatcher::expire(std::uint64_t id, Clock::time_point now) {
          "timeout, outcome unknown: " + said + "; it may or may not have been written", now);
     return;
   }
-  said += request.nothing_done();
-  // Without a word from anybody: a write that was never sent had no effect, so it was not served.
-  // Of a read, and of an order, it is known only that no answer came.
+  // That there is no quorum is for nodes to say, or for all of them to be out of reach. Else it is
+  // known only that the time was too short, also of a write that was never sent.
   ErrorCode code = ErrorCode::no_quorum;
   if (request.attempts > 0 && !request.changes_something()) {
     code = ErrorCode::timeout;
   } else if (request.endpoint && !request.is_write()) {
     code = ErrorCode::io;
+  } else if (request.answers.only_late(endpoints_)) {
+    code = ErrorCode::timeout;
   }
-  fail(id, request.answers.refusal().value_or(code), std::move(said), now);
+  code = request.answers.refusal().value_or(code);
+  if (code == ErrorCode::timeout && request.phase == Phase::session) {
+    said.insert(0, "timed out while a session was opened; ");
+  }
+  said += request.nothing_done();
+  fail(id, code, std::move(said), now);
 }
 
 void Dispatcher::close(Clock::time_point now) {

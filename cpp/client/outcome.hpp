@@ -44,7 +44,8 @@ struct Trace {
 //   ok, not_found, compare_failed   it was decided, exactly once, with this result
 //   timeout                         it may have been decided, may yet be, or never was
 //   every other code                it had and will have no effect
-// trace.outcome_unknown says the same of one call.
+// trace.outcome_unknown says it of one call: a timeout without it is of a write that was never
+// sent, as when the time was up while its session was opened, and had no effect.
 struct Outcome {
   ErrorCode code = ErrorCode::ok;
   Revision revision;    // of the key, where it has one

@@ -28,9 +28,9 @@ from paxledger.errors import (
 
 T = TypeVar("T")
 Key = str | bytes
-# (code, value, revision, height, message, leader or 0); scans and chains: (code, items, pages or
-# first, height or head, message, 0).
-Outcome = tuple[int, Any, int, int, str, int]
+# (code, value, revision, height, message, leader or 0, outcome unknown); scans and chains: (code,
+# items, pages or first, height or head, message, 0, False).
+Outcome = tuple[int, Any, int, int, str, int, bool]
 
 _NOT_FOUND = _core.ErrorCode.not_found.value
 _COMPARE_FAILED = _core.ErrorCode.compare_failed.value
@@ -115,11 +115,11 @@ def _decode(codec: Codec, key: Key, octets: bytes) -> Any:
 # ---- ends
 
 
-def _error(outcome: Outcome, what: str, is_write: bool) -> Error:
+def _error(outcome: Outcome, what: str, outcome_unknown: bool) -> Error:
     error = error_of(outcome[0], f"{what}: {outcome[4] or _core.ErrorCode(outcome[0]).name}")
     error.leader = outcome[5] or None
     if isinstance(error, Timeout):
-        error.outcome_unknown = is_write
+        error.outcome_unknown = outcome_unknown
     return error
 
 
@@ -129,7 +129,7 @@ def _missing(key: Key) -> NotFound:
 
 def _put_end(outcome: Outcome, key: Key) -> int:
     if outcome[0]:
-        raise _error(outcome, f"put of {key!r}", True)
+        raise _error(outcome, f"put of {key!r}", outcome[6])
     return outcome[2]
 
 
@@ -137,7 +137,7 @@ def _delete_end(outcome: Outcome, key: Key) -> bool:
     if outcome[0] == _NOT_FOUND:
         return False
     if outcome[0]:
-        raise _error(outcome, f"delete of {key!r}", True)
+        raise _error(outcome, f"delete of {key!r}", outcome[6])
     return True
 
 
@@ -155,7 +155,7 @@ def _compare_end(outcome: Outcome, about: tuple[Key, int]) -> int:
         message = f"the key {key!r} {there}, expected {wanted}"
         raise CompareFailed(message, revision=found, leader=outcome[5] or None)
     if outcome[0]:
-        raise _error(outcome, f"compare_and_put of {key!r}", True)
+        raise _error(outcome, f"compare_and_put of {key!r}", outcome[6])
     return outcome[2]
 
 

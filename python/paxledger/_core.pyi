@@ -59,11 +59,11 @@ class Operation:
         """
         Whether the call has ended.
         """
-    def outcome(self) -> tuple[int, typing.Any, int, int, str, int]:
+    def outcome(self) -> tuple[int, typing.Any, int, int, str, int, bool]:
         """
         What the call came to. ValueError before its end.
         """
-    def result(self) -> tuple[int, typing.Any, int, int, str, int]:
+    def result(self) -> tuple[int, typing.Any, int, int, str, int, bool]:
         """
         Waits, and returns what the call came to.
         """
@@ -77,7 +77,7 @@ class CompletionQueue:
     Ends of calls, for an event loop.
     """
     def __init__(self) -> None: ...
-    def drain(self) -> list[tuple[int, tuple[int, typing.Any, int, int, str, int]]]:
+    def drain(self) -> list[tuple[int, tuple[int, typing.Any, int, int, str, int, bool]]]:
         """
         All (token, outcome) that have come in.
         """

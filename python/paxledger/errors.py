@@ -5,7 +5,8 @@ the wire and on the command line (docs/reference/client-protocol.md). What a wri
 about its outcome:
 
 - `CompareFailed`, `NotFound`: it was decided, exactly once, with this result.
-- `Timeout`: it may have been decided, may yet be, or never was; `outcome_unknown` is true.
+- `Timeout`: it may have been decided, may yet be, or never was; `outcome_unknown` is false where it
+  is known that it never was: the time was up before the write could be sent.
 - every other one: it had and will have no effect.
 """
 

@@ -373,6 +373,10 @@ def test_a_write_that_was_sent_and_not_answered_is_unknown_and_a_read_is_not(
             with pytest.raises(paxledger.Timeout, match="get of 'k'") as caught:
                 db.get("k", deadline=0.3)
             assert not caught.value.outcome_unknown
+            with paxledger.connect(cluster.endpoints, deadline=0.3) as fresh:
+                with pytest.raises(paxledger.Timeout, match="a session was opened") as caught:
+                    fresh.put("k", "x")
+                assert not caught.value.outcome_unknown, "it was never sent"
         finally:
             cluster.node(1).resume()
         assert db["k"] in (b"v", b"w")

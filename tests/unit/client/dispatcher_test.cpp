@@ -409,6 +409,42 @@ TEST_F(DispatcherTest, AWriteWhoseSessionCouldNotBeOpenedSaysWhoAnsweredWhat) {
   EXPECT_EQ(call->trace.asked[2].code, ErrorCode::io);
 }
 
+// No node said that there is no quorum, and nobody knows the user's command.
+TEST_F(DispatcherTest, AWriteWhoseTimeWasUpWhileItsSessionWasOpenedTimedOutWithoutEffect) {
+  const auto call = put("a", milliseconds(300));
+  reply(0, sent(0)[0].id, ErrorCode::timeout, "the command was sent to the log");
+  pass(milliseconds(310));
+  ASSERT_TRUE(call->end);
+  EXPECT_EQ(call->end->code, ErrorCode::timeout);
+  EXPECT_EQ(call->end->message,
+            "timed out while a session was opened; tcp://a:1: no decision came in time; nothing "
+            "was written");
+  EXPECT_FALSE(call->trace.outcome_unknown);
+
+  start({"tcp://a:1", "tcp://b:1"});
+  const auto silent = put("a", milliseconds(300));
+  (void)sent(0);
+  pass(milliseconds(310));
+  ASSERT_TRUE(silent->end);
+  EXPECT_EQ(silent->end->code, ErrorCode::timeout);
+  EXPECT_EQ(silent->end->message,
+            "timed out while a session was opened; tcp://a:1: gave no answer; nothing was written");
+  EXPECT_FALSE(silent->trace.outcome_unknown);
+}
+
+TEST_F(DispatcherTest, ADeadlineThatIsTooShortToAskAnybodyIsATimeout) {
+  dispatcher_->disconnected(2, now_);
+  const auto write = put("a", milliseconds(10));
+  const auto read = submit(wire::GetRequest{}, milliseconds(10), std::nullopt);
+  pass(milliseconds(20));
+  ASSERT_TRUE(write->end && read->end);
+  EXPECT_EQ(write->end->code, ErrorCode::timeout);
+  EXPECT_TRUE(write->end->message.starts_with("timed out while a session was opened; "));
+  EXPECT_TRUE(write->end->message.ends_with("; nothing was written")) << write->end->message;
+  EXPECT_FALSE(write->trace.outcome_unknown);
+  EXPECT_EQ(read->end->code, ErrorCode::timeout);
+}
+
 // The opening gives up a moment before the write that waits for it does, and a second one begins.
 TEST_F(DispatcherTest, AnAnswerToAnEarlierOpeningOfTheSessionIsNotForgotten) {
   start({"tcp://a:1"});
