@@ -1,8 +1,10 @@
 #include "cli/application.hpp"
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <functional>
 #include <iostream>
+#include <system_error>
 #include <utility>
 
 #include "cli/bench_command.hpp"
@@ -200,14 +202,16 @@ class CommandLine {
   }
 
   void add_bench() {
-    auto* app = command(app_, "bench", "Measure throughput and latency",
+    auto* app = command(app_, "bench",
+                        "Measure throughput and latency; leaves its keys, bench/…, in the database",
                         [this] { return bench(common_, bench_); });
     add_choice(*app, "--workload,--operation", bench_.workload, "Mixed is half of each",
                {"put", "get", "mixed"});
-    add_whole(*app, "--outstanding", bench_.outstanding, "Closed loop: requests always under way",
-              {1, 4096});
-    add_real(*app, "--rate", bench_.rate, "Open loop: requests begun per second, come what may",
-             {0.1, 1e6});
+    auto* outstanding = add_whole(*app, "--outstanding", bench_.outstanding,
+                                  "Closed loop: requests always under way", {1, 4096});
+    add_real(*app, "--rate", bench_.rate,
+             "Open loop instead: requests begun per second, come what may", {0.1, 1e6})
+        ->excludes(outstanding);
     add_time(*app, "--duration", bench_.duration, "Measured time");
     add_time(*app, "--warm-up", bench_.warm_up, "Time before that", "0ms");
     add_time(*app, "--grace", bench_.grace, "How long to wait for requests under way at the end",
@@ -235,7 +239,19 @@ class CommandLine {
 }  // namespace
 
 int run(const std::vector<std::string>& arguments) {
-  return CommandLine().run(arguments);
+  const int code = CommandLine().run(arguments);
+  // An answer that nobody got is no success. Standard output is checked here, for all commands; one
+  // that failed anyway keeps its code, which says more. Why is known only if it is this flush that
+  // fails.
+  errno = 0;
+  std::cout.flush();
+  if (std::cout) return code;
+  const int why = errno;
+  std::cerr << "paxledger: cannot write all of the answer to standard output";
+  if (why == EPIPE) std::cerr << ": its reader went away";
+  if (why != 0 && why != EPIPE) std::cerr << ": " << std::generic_category().message(why);
+  std::cerr << "\n";
+  return code == 0 ? static_cast<int>(ExitCode::other) : code;
 }
 
 }  // namespace paxledger::cli

@@ -16,10 +16,11 @@ enum class ExitCode : int {
   usage = 2,  // a wrong command line or a wrong cluster.yaml
   compare_failed = 3,
   no_quorum = 4,   // not served now, without effect: no quorum, overloaded, stopping, repairing
-  unknown = 5,     // the deadline passed; a write may or may not have happened, a read read nothing
+  unknown = 5,     // the deadline passed; of a write the outcome is perhaps unknown; no read
   refused = 6,     // bad request, too large, unauthorized, session expired; without effect
   not_intact = 7,  // verification found damage, or another history
-  other = 8,       // a node could not be started or gave no answer, a file not be read or written
+  other = 8,       // a node could not be started or gave no answer; a file, or standard output,
+                   // could not be read or written
 };
 
 [[nodiscard]] constexpr ExitCode exit_code_of(ErrorCode code) {

@@ -116,6 +116,8 @@ def test_text_and_json_tell_the_same_sums_and_a_good_run_ends_well(cluster: Clus
     assert told == result and result["begun"] > 0
     assert result["failed"] == result["unfinished"] == 0
     assert "paxledger:" not in run.stderr, "nothing is wrong, and nothing is said to be"
+    assert run.stderr.endswith("the keys bench/… stay in the database\n"), run.stderr
+    assert "bench/" in cluster.command("bench", "--help").stdout
 
 
 def test_a_cluster_that_heals_in_time_shows_the_stall_and_no_loss(cluster: Cluster) -> None:

@@ -1,19 +1,27 @@
 #include "cli/application.hpp"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
+#include <csignal>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "cli/access.hpp"
+#include "cli/history_file.hpp"
+#include "cli/json_text.hpp"
+#include "ledger/chain.hpp"
 
 namespace paxledger::cli {
 namespace {
@@ -53,6 +61,7 @@ TEST(CommandLine, ExplainsWhatIsWrongAndEndsWithTwo) {
            {"fault", "link", "1", "2", "--drop", "much"},
            {"bench", "--workload", "delete"},
            {"bench", "--outstanding", "0"},
+           {"bench", "--rate", "100", "--outstanding", "4"},
        }) {
     const Answer answer = say(arguments);
     EXPECT_EQ(answer.code, 2) << testing::PrintToString(arguments);
@@ -213,6 +222,96 @@ TEST(CommandLine, AWrongCommandLineIsJsonWhereJsonWasAskedFor) {
   }
   // A value that looks like it asks for nothing.
   EXPECT_TRUE(say({"get", "a", "b", "--", "-o", "json"}).out.empty());
+}
+
+// Runs a command whose standard output is `descriptor`, which it closes.
+Answer say_to(int descriptor, std::vector<std::string> arguments) {
+  testing::internal::CaptureStderr();
+  (void)std::fflush(stdout);
+  const int kept = dup(STDOUT_FILENO);
+  EXPECT_EQ(dup2(descriptor, STDOUT_FILENO), STDOUT_FILENO);
+  close(descriptor);
+  Answer answer;
+  answer.code = run(std::move(arguments));
+  EXPECT_EQ(dup2(kept, STDOUT_FILENO), STDOUT_FILENO);
+  close(kept);
+  std::cout.clear();
+  std::clearerr(stdout);
+  answer.err = testing::internal::GetCapturedStderr();
+  return answer;
+}
+
+TEST(CommandLine, AnAnswerThatCannotBeWrittenIsNoSuccess) {
+  const std::string file = testing::TempDir() + "/paxledger-" + std::to_string(getpid()) + ".jsonl";
+  {
+    std::ofstream out(file);
+    write_history_head(out, "demo");
+  }
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{"--version"},
+                                             {"put", "--help"},
+                                             {"chain", "verify", "--history", file},
+                                             {"chain", "verify", "--history", file, "-ojson"}}) {
+    EXPECT_EQ(say(arguments).code, 0) << testing::PrintToString(arguments);
+    const Answer full = say_to(open("/dev/full", O_WRONLY | O_CLOEXEC), arguments);
+    EXPECT_EQ(full.code, 8) << testing::PrintToString(arguments);
+    EXPECT_NE(full.err.find("standard output"), std::string::npos) << full.err;
+  }
+  std::filesystem::remove(file);
+  // One that failed anyway keeps its code.
+  const Answer failed = say_to(open("/dev/full", O_WRONLY | O_CLOEXEC), {"get", "-ojson"});
+  EXPECT_EQ(failed.code, 2);
+  EXPECT_NE(failed.err.find("standard output"), std::string::npos) << failed.err;
+}
+
+TEST(CommandLine, AReaderThatWentAwayIsNoSuccessEither) {
+  auto* const before = std::signal(SIGPIPE, SIG_IGN);  // as main() does
+  std::array<int, 2> ends{};
+  ASSERT_EQ(pipe2(ends.data(), O_CLOEXEC), 0);
+  close(ends[0]);
+  const Answer answer = say_to(ends[1], {"--version"});
+  EXPECT_EQ(answer.code, 8);
+  EXPECT_NE(answer.err.find("standard output"), std::string::npos) << answer.err;
+  (void)std::signal(SIGPIPE, before);
+}
+
+TEST(CommandLine, ADamagedExportIsShownWithItsPlace) {
+  const std::string file = testing::TempDir() + "/paxledger-" + std::to_string(getpid()) + ".jsonl";
+  std::uintmax_t whole = 0;
+  {
+    std::ofstream out(file);
+    write_history_head(out, "demo");
+    ledger::Chain chain(ledger::cluster_id("demo"));
+    for (int i = 0; i < 3; ++i) {
+      whole = static_cast<std::uintmax_t>(out.tellp());
+      write_history_block(out, chain.extend(SharedBytes(), {}, Timestamp(1'000'000), 0, 0));
+    }
+  }
+  std::filesystem::resize_file(file, std::filesystem::file_size(file) - 5);
+  const Answer answer = say({"chain", "verify", "--history", file, "-o", "json"});
+  EXPECT_EQ(answer.code, 7);
+  const Json chain = parse(answer.out)["chains"][0];
+  EXPECT_EQ(chain["blocks"], 2) << answer.out;
+  EXPECT_EQ(chain["height"], 2);
+  EXPECT_EQ(chain["problems"][0]["height"], 3);
+  EXPECT_EQ(chain["problems"][0]["offset"], whole);
+  EXPECT_EQ(chain["problems"][0]["line"], 4);
+  std::filesystem::remove(file);
+}
+
+TEST(CommandLine, ATimeoutOfAWriteThatWasNeverSentIsNotCalledUnknown) {
+  const Error error{ErrorCode::timeout, "timed out while a session was opened; nothing was written"};
+  CommonOptions options;
+  options.output = "json";
+  for (const bool unknown : {false, true}) {
+    client::Trace trace;
+    trace.outcome_unknown = unknown;
+    testing::internal::CaptureStdout();
+    EXPECT_EQ(report_write(options, error, trace), ExitCode::unknown);
+    const Json json = parse(testing::internal::GetCapturedStdout());
+    EXPECT_EQ(json["error"], unknown ? "timeout, outcome unknown" : "timeout");
+    EXPECT_EQ(json["outcome_unknown"], unknown);
+  }
 }
 
 TEST(CommandLine, AVersionNamesTheFormatsToo) {
