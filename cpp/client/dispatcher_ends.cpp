@@ -92,11 +92,10 @@ void Dispatcher::expire(std::uint64_t id, Clock::time_point now) {
   // That there is no quorum is for nodes to say, or for all of them to be out of reach. Else it is
   // known only that the time was too short, also of a write that was never sent.
   ErrorCode code = ErrorCode::no_quorum;
-  if (request.attempts > 0 && !request.changes_something()) {
-    code = ErrorCode::timeout;
-  } else if (request.endpoint && !request.is_write()) {
+  const bool asked_in_vain = request.attempts > 0 && !request.changes_something();
+  if (!asked_in_vain && request.endpoint && !request.is_write()) {
     code = ErrorCode::io;
-  } else if (request.answers.only_late(endpoints_)) {
+  } else if (asked_in_vain || request.answers.only_late(endpoints_)) {
     code = ErrorCode::timeout;
   }
   code = request.answers.refusal().value_or(code);

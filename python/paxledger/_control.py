@@ -159,7 +159,7 @@ class Control:
         }
         answers: dict[int, Any] = {}
         for node, call in calls.items():
-            code, value, _, _, message, _ = _finish(call, deadline)
+            code, value, _, _, message, *_ = _finish(call, deadline)
             answers[node] = json.loads(value) if code == 0 else _failure(node, code, message)
         return answers
 
@@ -177,7 +177,7 @@ class Control:
         call = self._connection().scan(
             prefix, _core.ReadMode.local, deadline=30.0, endpoint=self.ids.index(node)
         )
-        code, items, _, _, message, _ = _finish(call, 30.0)
+        code, items, _, _, message, *_ = _finish(call, 30.0)
         if code != 0:
             raise _failure(node, code, message)
         found: list[tuple[bytes, bytes, int]] = items
@@ -189,7 +189,7 @@ class Control:
         connection = self._connection()
         while last is None or first <= last:
             call = connection.chain(first, deadline=10.0, endpoint=self.ids.index(node))
-            code, blocks, begin, head, message, _ = _finish(call, 10.0)
+            code, blocks, begin, head, message, *_ = _finish(call, 10.0)
             if code != 0:
                 raise _failure(node, code, message)
             if blocks and begin != first:
