@@ -256,10 +256,11 @@ void Node::hand_out(engine::Output& out) {
   }
   if (out.diverged_at) {
     const Height first = repair_from(*out.diverged_at);
-    repair_wanted_ = {first, "its chain is not that of the majority at height " +
-                                 std::to_string(out.diverged_at->value()) +
-                                 " or below; sets aside its blocks from height " +
-                                 std::to_string(first.value()) + " on",
+    repair_wanted_ = {first,
+                      "its chain is not that of the majority at height " +
+                          std::to_string(out.diverged_at->value()) +
+                          " or below; sets aside its blocks from height " +
+                          std::to_string(first.value()) + " on",
                       {}};
   }
 }

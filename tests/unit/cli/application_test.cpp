@@ -300,7 +300,8 @@ TEST(CommandLine, ADamagedExportIsShownWithItsPlace) {
 }
 
 TEST(CommandLine, ATimeoutOfAWriteThatWasNeverSentIsNotCalledUnknown) {
-  const Error error{ErrorCode::timeout, "timed out while a session was opened; nothing was written"};
+  const Error error{ErrorCode::timeout,
+                    "timed out while a session was opened; nothing was written"};
   CommonOptions options;
   options.output = "json";
   for (const bool unknown : {false, true}) {
