@@ -72,7 +72,7 @@ TEST_F(Listening, CountsRepliesToThoseWhoAreGone) {
 }
 
 TEST_F(Listening, DropsForAClientThatDoesNotReadItsReplies) {
-  Stranger client(listener_.endpoint());
+  Stranger client(listener_.endpoint(), 1);
   client.say({"a"});
   const auto frame = next();
   for (int i = 0; i < 20'000 && listener_.drops_out().total() == 0; ++i) {
@@ -84,7 +84,7 @@ TEST_F(Listening, DropsForAClientThatDoesNotReadItsReplies) {
 // libzmq counts packets, and 256 of them may have gigabytes.
 TEST_F(Listening, BoundsTheOctetsThatAClientLeavesUnread) {
   constexpr std::size_t kPacket = std::size_t{4} << 20;
-  Stranger silent(listener_.endpoint());
+  Stranger silent(listener_.endpoint(), 1);
   Stranger reader(listener_.endpoint());
   silent.say({"a"});
   const auto frame = next();
@@ -107,7 +107,7 @@ TEST_F(Listening, BoundsTheOctetsThatAClientLeavesUnread) {
 
 TEST_F(Listening, CountsNoOctetsOfThoseWhoHaveReadOrAreGone) {
   Stranger reader(listener_.endpoint());
-  auto silent = std::make_unique<Stranger>(listener_.endpoint());
+  auto silent = std::make_unique<Stranger>(listener_.endpoint(), 1);
   reader.say({"a"});
   const auto frame = next();
   silent->say({"b"});

@@ -34,8 +34,11 @@ bool eventually(Attempt attempt) {
 // A plain DEALER that may send anything.
 class Stranger {
  public:
-  explicit Stranger(const std::string& endpoint) : socket_(context_, zmq::socket_type::dealer) {
+  // Takes in at most about `unread_max` messages before they are heard.
+  explicit Stranger(const std::string& endpoint, int unread_max = 1000)
+      : socket_(context_, zmq::socket_type::dealer) {
     socket_.set(zmq::sockopt::linger, 0);
+    socket_.set(zmq::sockopt::rcvhwm, unread_max);
     socket_.connect(endpoint);
   }
   void say(const std::vector<std::string>& frames) {
