@@ -123,12 +123,18 @@ class Control:
         try:
             yield core
         finally:
+            # C++ has told it of each at once; this is what a new guardian will have to know.
+            for pid in self._owned().values():
+                guardian.process(pid)
             guardian.started(self.file)
 
     def owned(self) -> list[int]:
         """The nodes that run and were started here."""
+        return list(self._owned())
+
+    def _owned(self) -> dict[int, int]:
         spawned = self._core.spawned()
-        return [node for node, _, pid in self._core.processes() if pid in spawned]
+        return {node: pid for node, _, pid in self._core.processes() if pid in spawned}
 
     # ---- questions
 

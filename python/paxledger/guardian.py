@@ -66,7 +66,7 @@ class Guardian:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._processes: list[int] = []
+        self._processes: set[int] = set()
         self._directories: list[str] = []
         ours, theirs = socket.socketpair()
         with theirs:
@@ -102,8 +102,8 @@ class Guardian:
         return self._socket.fileno()
 
     def process(self, pid: int) -> None:
-        """Tells of a node that was started."""
-        self._processes.append(pid)
+        """Tells of a node that was started. To tell it again does no harm."""
+        self._processes.add(pid)
         self._say("process", pid)
 
     def starting(self, file: str) -> None:
@@ -141,7 +141,7 @@ class Guardian:
         with contextlib.suppress(ChildProcessError):
             os.waitpid(self.pid, os.WNOHANG)
         new = Guardian()
-        for pid in self._processes:
+        for pid in sorted(self._processes):
             if Path(f"/proc/{pid}").exists():
                 new.process(pid)
         for path in self._directories:
