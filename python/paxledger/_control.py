@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import logging
 import os
 import threading
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ _log = logging.getLogger("paxledger.cluster")
 
 # How long a running node is given to answer a question about itself.
 ASK_DEADLINE_S = 1.0
+_LISTEN_PATIENCE_S = 5.0
 
 
 class Control:
@@ -180,10 +183,14 @@ class Control:
     def scan(self, node: int, prefix: bytes) -> list[tuple[bytes, bytes, int]]:
         """Keys, values and revisions as one node has them."""
         self._require_running(node)
-        call = self._connection().scan(
-            prefix, _core.ReadMode.local, deadline=30.0, endpoint=self.ids.index(node)
+        connection = self._connection()
+        endpoint = self.ids.index(node)
+        mode = _core.ReadMode.local
+        code, items, _, _, message, *_ = self._ask_listening(
+            node,
+            lambda: connection.scan(prefix, mode, deadline=30.0, endpoint=endpoint),
+            30.0,
         )
-        code, items, _, _, message, *_ = _finish(call, 30.0)
         if code != 0:
             raise _failure(node, code, message)
         found: list[tuple[bytes, bytes, int]] = items
@@ -194,8 +201,10 @@ class Control:
         self._require_running(node)
         connection = self._connection()
         while last is None or first <= last:
-            call = connection.chain(first, deadline=10.0, endpoint=self.ids.index(node))
-            code, blocks, begin, head, message, *_ = _finish(call, 10.0)
+            start = functools.partial(
+                connection.chain, first, deadline=10.0, endpoint=self.ids.index(node)
+            )
+            code, blocks, begin, head, message, *_ = self._ask_listening(node, start, 10.0)
             if code != 0:
                 raise _failure(node, code, message)
             if blocks and begin != first:
@@ -205,6 +214,20 @@ class Control:
                 return
             yield from blocks[: last - first + 1]
             first += len(blocks)
+
+    def _ask_listening(self, node: int, start: Callable[[], Any], deadline: float) -> Outcome:
+        """Asks a node that runs. One that was started a moment ago is waited for.
+
+        It may not listen yet, and the connection tries again after a while only.
+        """
+        until = time.monotonic() + _LISTEN_PATIENCE_S
+        while True:
+            outcome = _finish(start(), deadline)
+            state, _ = self.processes()[node]
+            refused = outcome[0] == _core.ErrorCode.io.value and state == "running"
+            if not refused or time.monotonic() >= until:
+                return outcome
+            time.sleep(0.02)
 
     def _require_running(self, node: int) -> None:
         state, _ = self.processes()[node]

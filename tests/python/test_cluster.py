@@ -401,3 +401,12 @@ def test_in_a_fork_every_use_says_so_and_its_end_ends_nothing(cluster: Cluster) 
     os.waitpid(child, 0)
     assert said.startswith("ForkedError: this cluster was opened in process")
     assert [node.state for node in cluster.nodes] == ["running"] * 3
+
+
+def test_a_node_that_was_restarted_answers_at_once() -> None:
+    with Cluster.local(3) as cluster:
+        cluster.client().put("k", "v")
+        for _ in range(5):
+            cluster.node(2).restart()
+            assert set(cluster.kv(2)) <= {"k"}, "its connection knew the node that ended"
+            assert cluster.chain(2) is not None
