@@ -126,7 +126,8 @@ class Control:
         try:
             yield core
         finally:
-            # C++ has told it of each at once; this is what a new guardian will have to know.
+            # C++ has told of each at once, when it may have had no command line yet to be known by.
+            # It is also what a guardian that takes this one's place will have to know.
             for pid in self._owned().values():
                 guardian.process(pid)
             guardian.started(self.file)
