@@ -203,7 +203,8 @@ Result<void> LocalCluster::stop(NodeId node) {
     std::filesystem::remove(pid_file(node), ignored);
     return {};
   }
-  if (auto sent = signal(node, SIGTERM); !sent) return sent;
+  // It may end by itself at any moment, the more so where down() has asked it before.
+  if (auto sent = signal(node, SIGTERM); !sent && process(node).pid != 0) return sent;
   if (auto sent = signal(node, SIGCONT); !sent && process(node).pid != 0) return sent;
   auto stopped = wait_until_stopped(target.pid, node, kTermPatience);
   if (!stopped) return stopped.error();
