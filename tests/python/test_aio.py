@@ -229,16 +229,19 @@ def test_ctrl_c_while_calls_are_fulfilled_loses_none_of_them(db: paxledger.Clien
         def decode(self, octets: bytes) -> Any:
             raise KeyboardInterrupt
 
-    async def begin(adb: aio.Client) -> list[asyncio.Future[Any]]:
-        return [adb.get("k", codec=Interrupted() if n == 5 else None) for n in range(200)]
+    calls: list[asyncio.Future[Any]] = []
+
+    async def begin_and_wait(adb: aio.Client) -> None:
+        for number in range(200):
+            calls.append(adb.get("k", codec=Interrupted() if number == 5 else None))
+        await asyncio.wait(calls)
 
     loop = asyncio.new_event_loop()
     try:
         db["k"] = "v"
         adb = aio.connect(db.endpoints)
-        calls = loop.run_until_complete(begin(adb))
         with pytest.raises(KeyboardInterrupt):
-            loop.run_until_complete(asyncio.wait(calls))
+            loop.run_until_complete(begin_and_wait(adb))
         assert isinstance(calls.pop(5).exception(), KeyboardInterrupt)
         values = loop.run_until_complete(asyncio.wait_for(asyncio.gather(*calls), 5))
         assert values == [b"v"] * 199
