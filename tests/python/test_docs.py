@@ -246,12 +246,12 @@ def test_links_lead_somewhere_and_no_placeholder_is_left(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_programs_and_targets_that_a_page_names_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
     code = re.findall(r"`([^`\n]+)`", text) + [
         line.strip() for block in blocks(page) for line in block.splitlines()
     ]
     for line in code:
-        named = re.match(r"make (\w+)", line)
+        named = re.match(r"make ([\w-]+)", line)
         assert not named or named[1] in targets, f"{page_name(page)}: {line}"
         script = re.match(r"(scripts/[\w.-]+)", line)
         assert not script or (ROOT / script[1]).exists(), f"{page_name(page)}: {line}"
