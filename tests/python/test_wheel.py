@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,24 @@ def test_names_the_extra_that_the_laboratory_needs(environment: Path, tmp_path: 
     )
     assert done.returncode != 0
     assert "pip install 'paxledger[lab]'" in done.stderr
+
+
+def test_the_source_distribution_holds_the_sources_and_nothing_that_was_built(
+    tmp_path: Path,
+) -> None:
+    built = ROOT / "build/release/cpp"
+    assert built.is_dir(), "there is nothing that could get into it by mistake"
+    code = "import sys; from scikit_build_core import build; build.build_sdist(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", code, tmp_path], check=True, cwd=ROOT, timeout=60)
+    (file,) = tmp_path.glob("paxledger-*.tar.gz")
+    with tarfile.open(file) as archive:
+        names = {each.name.partition("/")[2] for each in archive.getmembers()}
+    wanted = subprocess.run(
+        ["git", "ls-files", "cpp", "bindings", "cmake", "python", "CMakeLists.txt", "LICENSE"],
+        capture_output=True,
+        check=True,
+        cwd=ROOT,
+        text=True,
+    ).stdout.splitlines()
+    assert not set(wanted) - names
+    assert not [name for name in names if name.startswith("build/") or name.endswith(".so")]
