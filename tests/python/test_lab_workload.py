@@ -18,7 +18,9 @@ def draw(workload: Workload, count: int, seed: int = 1) -> list[Operation]:
 
 
 @pytest.mark.parametrize(
-    "make", [Mixed, Puts, Phonebook, lambda: Mixed(distribution="sequential")], ids=str
+    "make",
+    [Mixed, Puts, Phonebook, lambda: Mixed(distribution="sequential")],
+    ids=["Mixed", "Puts", "Phonebook", "sequential"],
 )
 def test_a_seed_gives_the_same_operations_again_and_another_one_others(make: Any) -> None:
     workload = make()
