@@ -22,6 +22,9 @@ using Clock = std::chrono::steady_clock;
 constexpr double kDayS = 86400;
 // Every call ends by its deadline; this is far beyond it.
 constexpr Clock::time_point kNever = Clock::time_point::max();
+// How long a client that nobody closed may hold up the thread that lets go of it, where nothing can
+// be thrown and so no signal is heeded.
+constexpr auto kGarbageFarewell = std::chrono::milliseconds(100);
 
 // Seconds as Python counts them. Not a number, or out of all reason: ValueError.
 Duration duration_of(double seconds, const char* what) {
@@ -53,9 +56,16 @@ ClientBinding::~ClientBinding() {
     // The thread that would end it does not exist in this process, and waiting for it would last
     // for ever. The memory is given up.
     (void)client_.release();
+    if (closing_) (void)new std::shared_ptr<client::Client>(std::move(closing_));
     return;
   }
-  close();
+  begin_close();
+  if (!closing_) return;
+  const Waiter counted;
+  const py::gil_scoped_release released;
+  (void)closing_->wait_closed(Clock::now() + kGarbageFarewell);
+  closing_->abandon();
+  closing_.reset();
 }
 
 void ClientBinding::check_usable() const {
@@ -131,13 +141,43 @@ ClientBinding::Started ClientBinding::admin(std::string_view action, std::string
   });
 }
 
-void ClientBinding::close() {
+void ClientBinding::begin_close() {
   if (client_ == nullptr || is_forked()) return;
   // Taken first: another thread, which may run while this one waits, finds a closed client.
-  std::unique_ptr<client::Client> closing = std::move(client_);
+  closing_ = std::move(client_);
+  closing_->begin_close();
+}
+
+void ClientBinding::abandon() {
+  begin_close();
+  if (closing_ && !is_forked()) closing_->abandon();
+}
+
+void ClientBinding::close() {
+  begin_close();
+  if (!closing_ || is_forked()) return;
   const Waiter counted;
-  const py::gil_scoped_release released;
-  closing.reset();
+  std::shared_ptr<client::Client> closing = closing_;
+  const auto finish = [&] {
+    closing_.reset();
+    const py::gil_scoped_release released;
+    closing.reset();  // waits for a moment, if no other thread does
+  };
+  for (bool ended = false; !ended;) {
+    {
+      const py::gil_scoped_release released;
+      ended = closing->wait_closed(Clock::now() + kSignalInterval);
+    }
+    if (ended) break;
+    try {
+      check_signals();
+    } catch (const py::error_already_set&) {
+      closing->abandon();
+      finish();
+      throw;
+    }
+  }
+  finish();
 }
 
 py::typing::Dict<py::str, int> ClientBinding::counters() const {
@@ -275,6 +315,8 @@ void define_client(py::module_& module) {
           py::arg("action"), py::arg("argument"), deadline, endpoint, queue)
       .def("check", &ClientBinding::check_usable, "Raises ClosedError or ForkedError.")
       .def("close", &ClientBinding::close, "Ends calls under way; idempotent.")
+      .def("begin_close", &ClientBinding::begin_close, "What close() does, but for its wait.")
+      .def("abandon", &ClientBinding::abandon, "Closes, and ends the wait of close().")
       .def_property_readonly("closed", &ClientBinding::is_closed)
       .def_property_readonly("forked", &ClientBinding::is_forked)
       .def("counters", &ClientBinding::counters);

@@ -52,8 +52,13 @@ class ClientBinding {
   // Throws ClosedError or ForkedError.
   void check_usable() const;
 
-  // Ends calls under way, as client::Client::close(). Idempotent; nothing in a forked child.
+  // Ends calls under way, as client::Client::close(). Idempotent; nothing in a forked child. What
+  // the handler of a signal raises ends the wait for the session, and is thrown.
   void close();
+  // As client::Client::begin_close(): from here on it is closed. close() waits for the end.
+  void begin_close();
+  // Ends also a close() that another thread waits in.
+  void abandon();
   [[nodiscard]] bool is_closed() const { return client_ == nullptr; }
   [[nodiscard]] bool is_forked() const { return generation_ != fork_generation; }
   [[nodiscard]] pybind11::typing::Dict<pybind11::str, int> counters() const;
@@ -65,7 +70,10 @@ class ClientBinding {
 
   const unsigned generation_ = fork_generation;
   const pid_t owner_;                       // for messages
-  std::unique_ptr<client::Client> client_;  // null after close()
+  std::unique_ptr<client::Client> client_;  // null after begin_close()
+  // Between begin_close() and the end of close(). Shared with the thread that waits, so that
+  // another one can abandon it meanwhile.
+  std::shared_ptr<client::Client> closing_;
 };
 
 void define_client(pybind11::module_& module);

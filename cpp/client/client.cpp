@@ -1,7 +1,9 @@
 #include "client/client.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
+#include <system_error>
 #include <utility>
 
 #include "client/io_loop.hpp"
@@ -17,6 +19,35 @@ using std::chrono::milliseconds;
 constexpr std::uint32_t kChainBytesMax = std::uint32_t{1} << 20;
 constexpr std::uint32_t kScanPageKeys = 1000;
 
+// What is wrong with an endpoint; empty: nothing. Whether the host exists is not looked up.
+std::string_view fault_of(std::string_view endpoint) {
+  constexpr std::string_view kScheme = "tcp://";
+  if (!endpoint.starts_with(kScheme)) return "it does not begin with tcp://";
+  const std::string_view rest = endpoint.substr(kScheme.size());
+  const auto colon = rest.rfind(':');
+  if (colon == std::string_view::npos) return "it names no port";
+  const std::string_view host = rest.substr(0, colon);
+  const std::string_view port = rest.substr(colon + 1);
+  std::uint32_t number = 0;
+  const auto [end, problem] = std::from_chars(port.data(), port.data() + port.size(), number);
+  if (port.empty() || problem != std::errc() || end != port.data() + port.size() || number < 1 ||
+      number > 65'535) {
+    return "its port is not a number from 1 to 65535";
+  }
+  // What else ZeroMQ reads, such as "source;destination" and "*", leads to nobody or to surprises.
+  constexpr std::string_view kName =
+      "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-_";
+  const bool is_ipv6 = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  const std::string_view name = is_ipv6 ? host.substr(1, host.size() - 2) : host;
+  if (name.empty()) return "it names no host";
+  for (const char each : name) {
+    if (kName.find(each) == std::string_view::npos && !(is_ipv6 && (each == ':' || each == '%'))) {
+      return "its host is neither a name nor an address";
+    }
+  }
+  return {};
+}
+
 Result<void> check(const Options& options) {
   const auto refused = [](std::string message) {
     return Error{ErrorCode::bad_request, std::move(message)};
@@ -26,12 +57,10 @@ Result<void> check(const Options& options) {
     return refused("at most " + std::to_string(kEndpointsMax) + " endpoints are taken");
   }
   for (const std::string& endpoint : options.endpoints) {
-    const auto colon = endpoint.rfind(':');
-    const bool has_port = colon != std::string::npos && colon > 6 && colon + 1 < endpoint.size() &&
-                          endpoint.find_first_not_of("0123456789", colon + 1) == std::string::npos;
-    if (!endpoint.starts_with("tcp://") || !has_port) {
-      return refused("'" + printable(endpoint) +
-                     "' is no endpoint; expected one like tcp://127.0.0.1:7101");
+    const std::string_view wrong = fault_of(endpoint);
+    if (!wrong.empty()) {
+      return refused("'" + printable(endpoint) + "' is no endpoint: " + std::string(wrong) +
+                     "; expected one like tcp://127.0.0.1:7101");
     }
   }
   if (options.deadline <= Duration::zero() || options.attempt_timeout <= Duration::zero()) {
@@ -196,6 +225,18 @@ Client::~Client() {
 
 void Client::close() {
   loop_->close();
+}
+
+void Client::begin_close() {
+  loop_->begin_close();
+}
+
+bool Client::wait_closed(std::chrono::steady_clock::time_point until) {
+  return loop_->wait_closed(until);
+}
+
+void Client::abandon() {
+  loop_->abandon();
 }
 
 Counters Client::counters() const {

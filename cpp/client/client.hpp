@@ -11,6 +11,7 @@
 // Deadlines: each call ends within its deadline, counted from the call, plus at most 20 ms.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -138,6 +139,13 @@ class Client {
   // `timeout`; later ones with `shutting_down`. Takes back the session, waiting at most 250 ms for
   // that. Idempotent.
   void close();
+  // Begins what close() does, and waits for nothing. Many clients that begin together end together.
+  void begin_close();
+  // Waits for the end of what begin_close() began; returns whether it has come. close() is then a
+  // matter of a moment.
+  [[nodiscard]] bool wait_closed(std::chrono::steady_clock::time_point until);
+  // As begin_close(), but the session is not waited for any longer: it expires by itself.
+  void abandon();
 
   [[nodiscard]] const Options& options() const { return options_; }
   [[nodiscard]] Counters counters() const;

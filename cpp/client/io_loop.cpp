@@ -98,12 +98,26 @@ void IoLoop::submit(Request request) {
   if (closed) refuse(request, ErrorCode::shutting_down, "the client was closed");
 }
 
+void IoLoop::begin_close() {
+  const std::lock_guard lock(mutex_);
+  close_requested_ = true;
+  wakeup_.wake();
+}
+
+void IoLoop::abandon() {
+  const std::lock_guard lock(mutex_);
+  close_requested_ = true;
+  abandoned_ = true;
+  wakeup_.wake();
+}
+
+bool IoLoop::wait_closed(Clock::time_point until) {
+  std::unique_lock lock(mutex_);
+  return has_ended_.wait_until(lock, until, [this] { return ended_; });
+}
+
 void IoLoop::close() {
-  {
-    const std::lock_guard lock(mutex_);
-    close_requested_ = true;
-    wakeup_.wake();
-  }
+  begin_close();
   const std::lock_guard lock(join_mutex_);
   if (!thread_.joinable()) return;
   invariant(thread_.get_id() != std::this_thread::get_id(),
@@ -132,16 +146,21 @@ void IoLoop::run() {
     connection.monitor.close();
     connection.dealer.close();
   }
+  const std::lock_guard lock(mutex_);
+  ended_ = true;
+  has_ended_.notify_all();
 }
 
 bool IoLoop::take_submitted() {
   std::vector<Request> taken;
   bool close_requested = false;
+  bool abandoned = false;
   {
     const std::lock_guard lock(mutex_);
     asleep_ = false;
     taken.swap(submitted_);
     close_requested = close_requested_;
+    abandoned = abandoned_;
     counters_ = dispatcher_.counters();
   }
   const auto now = Clock::now();
@@ -150,7 +169,8 @@ bool IoLoop::take_submitted() {
     closing_ = true;
     dispatcher_.close(now);
   }
-  return !(closing_ && dispatcher_.idle());
+  // Once it closes, nothing is left in the dispatcher but the farewell.
+  return !(closing_ && (abandoned || dispatcher_.idle()));
 }
 
 void IoLoop::flush() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstddef>
 #include <memory>
 #include <mutex>
@@ -35,6 +36,10 @@ class IoLoop {
   void submit(Request request);
   // Any thread but the loop's own. Idempotent.
   void close();
+  // Any thread: as Client's.
+  void begin_close();
+  [[nodiscard]] bool wait_closed(Clock::time_point until);
+  void abandon();
   [[nodiscard]] Counters counters() const;
 
  private:
@@ -74,6 +79,9 @@ class IoLoop {
   std::vector<Request> submitted_;  // under mutex_, as is what follows
   bool asleep_ = false;
   bool close_requested_ = false;
+  bool abandoned_ = false;
+  bool ended_ = false;  // the thread has nothing left to do but to end
+  std::condition_variable has_ended_;
   Counters counters_;
 
   std::mutex join_mutex_;

@@ -102,6 +102,10 @@ class Client:
         connections: int,
         spread: bool,
     ) -> None: ...
+    def abandon(self) -> None:
+        """
+        Closes, and ends the wait of close().
+        """
     def admin(
         self,
         action: str,
@@ -110,6 +114,10 @@ class Client:
         endpoint: int = -1,
         queue: CompletionQueue | None = None,
     ) -> Operation | int: ...
+    def begin_close(self) -> None:
+        """
+        What close() does, but for its wait.
+        """
     def chain(
         self,
         first: int,

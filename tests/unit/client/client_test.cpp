@@ -41,6 +41,16 @@ CallOptions within(milliseconds deadline) {
   return call;
 }
 
+// A node that opens sessions and never says anything else.
+FakeNode::Behaviour opens_sessions_only() {
+  return [](const wire::ClientRequest& request) -> std::optional<wire::ClientReply> {
+    const auto* execute = std::get_if<wire::ExecuteRequest>(&request);
+    const auto command = kv::parse_command(execute->command.view());
+    if (command->kind != kv::CommandKind::open_session) return std::nullopt;
+    return FakeNode::always(ErrorCode::ok)(request);
+  };
+}
+
 TEST(Client, WritesAndReads) {
   FakeNode node(FakeNode::always(ErrorCode::ok));
   auto db = connect({node.endpoint()});
@@ -67,10 +77,34 @@ TEST(Client, RefusesWhatCanNeverWorkBeforeItIsSent) {
 TEST(Client, RefusesBadOptions) {
   Options options;
   EXPECT_FALSE(Client::connect(options).ok());
-  for (const char* endpoint : {"", "127.0.0.1:1", "tcp://", "tcp://host", "tcp://host:", "tcp://:1",
-                               "tcp://host:x", "http://host:1"}) {
+  for (const char* endpoint : {"",
+                               "127.0.0.1:1",
+                               "tcp://",
+                               "tcp://host",
+                               "tcp://host:",
+                               "tcp://:1",
+                               "tcp://host:x",
+                               "http://host:1",
+                               "tcp://host:0",
+                               "tcp://host:65536",
+                               "tcp://host:99999999999999999999",
+                               "tcp://host:-1",
+                               "tcp://host:1 ",
+                               " tcp://host:1",
+                               "tcp://*:1",
+                               "tcp://:0;host:1",
+                               "tcp://ho st:1",
+                               "tcp://[]:1",
+                               "tcp://::1:1",
+                               "tcp://host/:1",
+                               "tcp://host:1:1"}) {
     options.endpoints = {endpoint};
     EXPECT_FALSE(Client::connect(options).ok()) << endpoint;
+  }
+  for (const char* endpoint : {"tcp://host:1", "tcp://a-b.example_c:65535", "tcp://127.0.0.1:7101",
+                               "tcp://[::1]:7101", "tcp://[fe80::1%eth0]:7101"}) {
+    options.endpoints = {endpoint};
+    EXPECT_TRUE(Client::connect(options).ok()) << endpoint;
   }
 }
 
@@ -81,12 +115,7 @@ TEST(Client, GoesToTheNextNodeWhenNobodyListens) {
 }
 
 TEST(Client, GoesToTheNextNodeWhenOneIsSilentAndKeepsSessionAndSequence) {
-  FakeNode silent([](const wire::ClientRequest& request) -> std::optional<wire::ClientReply> {
-    const auto* execute = std::get_if<wire::ExecuteRequest>(&request);
-    const auto command = kv::parse_command(execute->command.view());
-    if (command->kind != kv::CommandKind::open_session) return std::nullopt;
-    return FakeNode::always(ErrorCode::ok)(request);
-  });
+  FakeNode silent(opens_sessions_only());
   FakeNode node(FakeNode::always(ErrorCode::ok));
   auto db = connect({silent.endpoint(), node.endpoint()});
   EXPECT_TRUE(db->put("k", "v").get().ok());
@@ -106,12 +135,7 @@ TEST(Client, GoesOnWhenItsNodeDies) {
 }
 
 TEST(Client, EndsAWriteWithoutAnAnswerByItsDeadlineAsUnknown) {
-  FakeNode node([](const wire::ClientRequest& request) -> std::optional<wire::ClientReply> {
-    const auto* execute = std::get_if<wire::ExecuteRequest>(&request);
-    const auto command = kv::parse_command(execute->command.view());
-    if (command->kind != kv::CommandKind::open_session) return std::nullopt;
-    return FakeNode::always(ErrorCode::ok)(request);
-  });
+  FakeNode node(opens_sessions_only());
   auto db = connect({node.endpoint()});
   const auto begin = std::chrono::steady_clock::now();
   EXPECT_EQ(db->put("k", "v", within(milliseconds(300))).get().code, ErrorCode::timeout);
@@ -151,6 +175,36 @@ TEST(Client, ClosingEndsEverythingUnderWay) {
   EXPECT_EQ(scan.get().error().code, ErrorCode::shutting_down);
   EXPECT_EQ(db->put("k", "v").get().code, ErrorCode::shutting_down);
   db->close();
+}
+
+// A client that has a session to take back.
+std::unique_ptr<Client> connect_with_session(const FakeNode& node) {
+  auto db = connect({node.endpoint()});
+  EXPECT_EQ(db->put("k", "v", within(milliseconds(100))).get().code, ErrorCode::timeout);
+  return db;
+}
+
+TEST(Client, ManyThatBeginToCloseTogetherWaitTogether) {
+  FakeNode node(opens_sessions_only());
+  std::vector<std::unique_ptr<Client>> all;
+  for (int i = 0; i < 8; ++i) all.push_back(connect_with_session(node));
+  const auto begin = std::chrono::steady_clock::now();
+  for (auto& each : all) each->begin_close();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, milliseconds(100)) << "it waits for nothing";
+  EXPECT_FALSE(all[0]->wait_closed(begin)) << "the farewell is not answered";
+  EXPECT_EQ(all[0]->put("k", "v").get().code, ErrorCode::shutting_down);
+  for (auto& each : all) each->close();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, milliseconds(1000)) << "8 times 250 ms";
+  EXPECT_TRUE(all[0]->wait_closed(begin));
+}
+
+TEST(Client, AnAbandonedOneWaitsForNoFarewell) {
+  FakeNode node(opens_sessions_only());
+  auto db = connect_with_session(node);
+  const auto begin = std::chrono::steady_clock::now();
+  db->abandon();
+  db->close();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, milliseconds(200));
 }
 
 TEST(Client, CallbacksMayCallAgain) {
