@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from paxledger import _core
-from paxledger._connection import Connection, seconds
+from paxledger._connection import Connection, seconds, whole
 from paxledger.audit import Damage, Head, decode_block
 from paxledger.chain import Block
-from paxledger.codecs import Codec, find_codec, name_of
+from paxledger.codecs import Codec, find_codec, name_of, octets_of
 from paxledger.entry import Entry
 from paxledger.errors import (
     BadRequest,
@@ -23,6 +23,7 @@ from paxledger.errors import (
     Error,
     NotFound,
     Timeout,
+    UnsupportedType,
     error_of,
 )
 
@@ -34,6 +35,9 @@ Outcome = tuple[int, Any, int, int, str, int, bool]
 
 _NOT_FOUND = _core.ErrorCode.not_found.value
 _COMPARE_FAILED = _core.ErrorCode.compare_failed.value
+BATCH_WINDOW = 1024  # calls of a batch under way at once
+_REVISION_MAX = _HEIGHT_MAX = (1 << 64) - 1
+_SHOWN_MAX = 64  # of a key in a message
 _MODES = {mode.name: int(mode) for mode in _core.ReadMode}
 
 
@@ -85,18 +89,32 @@ class _Read(NamedTuple):
 def key_bytes(key: Key) -> bytes:
     """Returns a key as it is stored. Lone surrogates stand for bytes, as in os.fsencode."""
     if isinstance(key, str):
-        return key.encode("utf-8", "surrogateescape")
-    if isinstance(key, bytes):
-        return key
-    if isinstance(key, (bytearray, memoryview)):
-        return bytes(key)
+        try:
+            return str.encode(key, "utf-8", "surrogateescape")
+        except UnicodeEncodeError as failure:
+            raise BadRequest(f"the key {named(key)} is no UTF-8: {failure.reason}") from None
+    if isinstance(key, (bytes, bytearray, memoryview)):
+        return octets_of(key)
     raise TypeError(f"a key is str or bytes, not {type(key).__qualname__}; use str(key)")
 
 
-def _value_bytes(codec: Codec, value: Any) -> bytes:
-    octets = codec.encode(value)
-    if type(octets) is not bytes:
-        raise TypeError(
+def named(key: Key) -> str:
+    """Returns a key as messages show it."""
+    return repr(key) if len(key) <= _SHOWN_MAX else f"{key[:_SHOWN_MAX]!r}… ({len(key)} long)"
+
+
+def _value_bytes(codec: Codec, key: Key, value: Any) -> bytes:
+    try:
+        octets = codec.encode(value)
+    except (Error, MemoryError):
+        raise
+    except Exception as failure:
+        kind = UnsupportedType if isinstance(failure, TypeError) else CodecError
+        raise kind(
+            f"the codec {name_of(codec)!r} cannot write the value for {named(key)}: {failure}"
+        ) from failure
+    if not isinstance(octets, bytes):
+        raise UnsupportedType(
             f"encode() of the codec {name_of(codec)!r} gave {type(octets).__qualname__}, not bytes"
         )
     return octets
@@ -105,9 +123,11 @@ def _value_bytes(codec: Codec, value: Any) -> bytes:
 def _decode(codec: Codec, key: Key, octets: bytes) -> Any:
     try:
         return codec.decode(octets)
+    except MemoryError:
+        raise
     except Exception as failure:
         raise CodecError(
-            f"the value of {key!r} is no {name_of(codec)}: {failure}; it begins with "
+            f"the value of {named(key)} is no {name_of(codec)}: {failure}; it begins with "
             f"{octets[:32]!r}, and codec='bytes' reads anything"
         ) from failure
 
@@ -124,12 +144,12 @@ def _error(outcome: Outcome, what: str, outcome_unknown: bool) -> Error:
 
 
 def _missing(key: Key) -> NotFound:
-    return NotFound(f"the key {key!r} is not there")
+    return NotFound(f"the key {named(key)} is not there")
 
 
 def _put_end(outcome: Outcome, key: Key) -> int:
     if outcome[0]:
-        raise _error(outcome, f"put of {key!r}", outcome[6])
+        raise _error(outcome, f"put of {named(key)}", outcome[6])
     return outcome[2]
 
 
@@ -137,7 +157,7 @@ def _delete_end(outcome: Outcome, key: Key) -> bool:
     if outcome[0] == _NOT_FOUND:
         return False
     if outcome[0]:
-        raise _error(outcome, f"delete of {key!r}", outcome[6])
+        raise _error(outcome, f"delete of {named(key)}", outcome[6])
     return True
 
 
@@ -152,10 +172,10 @@ def _compare_end(outcome: Outcome, about: tuple[Key, int]) -> int:
         found = outcome[2]
         there = f"has revision {found}" if found else "is not there"
         wanted = f"revision {expected}" if expected else "no such key"
-        message = f"the key {key!r} {there}, expected {wanted}"
+        message = f"the key {named(key)} {there}, expected {wanted}"
         raise CompareFailed(message, revision=found, leader=outcome[5] or None)
     if outcome[0]:
-        raise _error(outcome, f"compare_and_put of {key!r}", outcome[6])
+        raise _error(outcome, f"compare_and_put of {named(key)}", outcome[6])
     return outcome[2]
 
 
@@ -163,7 +183,7 @@ def _get_end(outcome: Outcome, read: _Read) -> Any:
     if outcome[0] == _NOT_FOUND:
         return read.default
     if outcome[0]:
-        raise _error(outcome, f"get of {read.key!r}", False)
+        raise _error(outcome, f"get of {named(read.key)}", False)
     return _decode(read.codec, read.key, outcome[1])
 
 
@@ -171,21 +191,21 @@ def _entry_end(outcome: Outcome, read: _Read) -> Entry:
     if outcome[0] == _NOT_FOUND:
         raise _missing(read.key)
     if outcome[0]:
-        raise _error(outcome, f"get of {read.key!r}", False)
+        raise _error(outcome, f"get of {named(read.key)}", False)
     value = _decode(read.codec, read.key, outcome[1])
     return Entry(read.key, value, outcome[2], outcome[3])
 
 
 def _contains_end(outcome: Outcome, key: Key) -> bool:
     if outcome[0] not in (0, _NOT_FOUND):
-        raise _error(outcome, f"get of {key!r}", False)
+        raise _error(outcome, f"get of {named(key)}", False)
     return outcome[0] == 0
 
 
 def _scanned(outcome: Outcome, prefix: Key) -> list[tuple[Any, bytes, int]]:
     """The items, with keys of the prefix's type."""
     if outcome[0]:
-        raise _error(outcome, f"scan of {prefix!r}", False)
+        raise _error(outcome, f"scan of {named(prefix)}", False)
     items: list[tuple[bytes, bytes, int]] = outcome[1]
     if isinstance(prefix, str):
         return [
@@ -255,8 +275,9 @@ class Calls:
         self, key: Key, value: Any, codec: str | Codec | None, deadline: float | None
     ) -> Call[int]:
         """Of put()."""
-        octets = _value_bytes(self._codec(codec), value)
-        arguments = (key_bytes(key), octets, _deadline(deadline), -1)
+        stored = key_bytes(key)
+        octets = _value_bytes(self._codec(codec), key, value)
+        arguments = (stored, octets, _deadline(deadline), -1)
         return Call(self._put, arguments, _put_end, key)
 
     def delete(self, key: Key, deadline: float | None) -> Call[bool]:
@@ -276,12 +297,10 @@ class Calls:
         deadline: float | None,
     ) -> Call[int]:
         """Of compare_and_put()."""
-        if isinstance(revision, bool) or not isinstance(revision, int):
-            raise TypeError(f"a revision is a whole number, not {type(revision).__qualname__}")
-        if not 0 <= revision < 1 << 64:
-            raise BadRequest(f"a revision is 0 or more, not {revision}")
-        octets = _value_bytes(self._codec(codec), value)
-        arguments = (key_bytes(key), revision, octets, _deadline(deadline), -1)
+        revision = whole(revision, "a revision", 0, _REVISION_MAX)
+        stored = key_bytes(key)
+        octets = _value_bytes(self._codec(codec), key, value)
+        arguments = (stored, revision, octets, _deadline(deadline), -1)
         return Call(self._compare_and_put, arguments, _compare_end, (key, revision))
 
     def _read(
@@ -385,8 +404,10 @@ class Calls:
         """Of admin()."""
         if not isinstance(action, str):
             raise TypeError(f"an action is a str, not {type(action).__qualname__}")
-        text = "" if argument is None else json.dumps(argument)
-        arguments = (action, text, _deadline(deadline), self.connection.endpoint_of(node))
+        if not action.isascii():
+            raise BadRequest(f"there is no order {named(action)}")
+        text = b"" if argument is None else find_codec("json").encode(argument)
+        arguments = (action, text.decode(), _deadline(deadline), self.connection.endpoint_of(node))
         return Call(self._admin, arguments, _admin_end, action)
 
     def chain_page(self, first: int, node: int | None, deadline: float | None) -> Call[ChainPage]:
@@ -405,14 +426,9 @@ class ChainWalk:
     def __init__(
         self, calls: Calls, first: int, last: int | None, node: int | None, deadline: float | None
     ) -> None:
-        for height, what in ((first, "first"), (1 if last is None else last, "last")):
-            if isinstance(height, bool) or not isinstance(height, int):
-                raise TypeError(f"{what} is a height, not {type(height).__qualname__}")
-        if first < 1:
-            raise BadRequest(f"heights begin at 1; there is no block {first}")
         self._calls = calls
-        self._next = first
-        self._last = last
+        self._next = whole(first, "the first height", 1, _HEIGHT_MAX)
+        self._last = None if last is None else whole(last, "the last height", 0, _HEIGHT_MAX)
         self._node = node
         self._deadline = deadline
         genesis = calls.connection.genesis

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
+import operator
 import weakref
 from collections.abc import Iterable, Mapping
+from numbers import Real
+from typing import SupportsIndex
 
 from paxledger import _core
 from paxledger.audit import cluster_id, genesis
 from paxledger.errors import BadRequest
+
+_COUNT_MAX = (1 << 31) - 1
 
 
 class Connection:
@@ -45,7 +49,7 @@ class Connection:
             raise TypeError(f"cluster is a name, not {type(cluster).__qualname__}")
         identity = None if cluster is None else cluster_id(cluster)
         self.genesis = None if identity is None else genesis(identity)
-        self.outstanding_max = _count(outstanding_max, "outstanding_max")
+        self.outstanding_max = whole(outstanding_max, "outstanding_max", 1, _COUNT_MAX)
         self.core = _core.Client(
             endpoints=self.endpoints,
             cluster=identity,
@@ -53,21 +57,22 @@ class Connection:
             attempt_timeout=seconds(attempt_timeout, "attempt_timeout"),
             session_ttl=seconds(session_ttl, "session_ttl"),
             outstanding_max=self.outstanding_max,
-            connections=_count(connections, "connections"),
+            connections=whole(connections, "connections", 1, _COUNT_MAX),
             spread=False,
         )
-        _open.add(self)
+        _open[id(self)] = self
 
     def endpoint_of(self, node: int | None) -> int:
         """Returns the index of a node's endpoint; -1, any node, for None."""
         if node is None:
             return -1
-        if isinstance(node, bool) or not isinstance(node, int):
+        if isinstance(node, bool) or not isinstance(node, SupportsIndex):
             raise TypeError(f"node is a number, not {type(node).__qualname__}")
-        if node not in self._nodes:
+        index = self._nodes.get(operator.index(node))
+        if index is None:
             known = ", ".join(map(str, self._nodes))
-            raise BadRequest(f"there is no node {node}; this client knows {known}")
-        return self._nodes[node]
+            raise BadRequest(f"there is no node {_shown(node)}; this client knows {known}")
+        return index
 
     @property
     def closed(self) -> bool:
@@ -78,43 +83,72 @@ class Connection:
         """Ends the calls under way, and waits at most 250 ms for the session to be taken back."""
         self.core.close()
 
+    def abandon(self) -> None:
+        """Ends it at once, also a close() that waits; the session expires by itself."""
+        self.core.abandon()
+
 
 def seconds(value: float, what: str) -> float:
     """Returns a number of seconds from 0 to a day. Raises TypeError, BadRequest."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{what} is a number of seconds, not {type(value).__qualname__}")
     if not 0 <= value <= 86400:
-        raise BadRequest(f"{what} is 0 to 86400 seconds, not {value:g}")
+        raise BadRequest(f"{what} is 0 to 86400 seconds, not {_shown(value)}")
     return float(value)
 
 
-def _count(value: int, what: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
+def whole(value: SupportsIndex, what: str, least: int, most: int) -> int:
+    """Returns a whole number, of NumPy too, within its bounds. Raises TypeError, BadRequest."""
+    if type(value) is int and least <= value <= most:
+        return value
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
         raise TypeError(f"{what} is a whole number, not {type(value).__qualname__}")
-    if not 0 < value < 1 << 31:
-        raise BadRequest(f"{what} is at least 1, not {value}")
-    return value
+    number = operator.index(value)
+    if number < least:
+        raise BadRequest(f"{what} is at least {least}, not {_shown(number)}")
+    if number > most:
+        raise BadRequest(f"{what} is at most {most}, not {_shown(number)}")
+    return number
+
+
+def _shown(number: object) -> str:
+    """A number in a message; Python refuses to write out those of many thousand digits."""
+    if isinstance(number, int) and number.bit_length() > 256:
+        return f"a number of {number.bit_length()} bits"
+    return str(number)
 
 
 def _endpoints(endpoints: str | Iterable[str]) -> list[str]:
     if isinstance(endpoints, str):
-        return [each.strip() for each in endpoints.split(",")]
+        endpoints = [each.strip() for each in endpoints.split(",")]
     if not isinstance(endpoints, Iterable) or isinstance(endpoints, (bytes, bytearray)):
         raise TypeError(f"endpoints are str, not {type(endpoints).__qualname__}")
     listed = list(endpoints)
     for each in listed:
         if not isinstance(each, str):
             raise TypeError(f"an endpoint is a str, not {type(each).__qualname__}")
+        if not each.isascii():
+            raise BadRequest(f"{each!r} is no endpoint; expected one like tcp://127.0.0.1:7101")
     return listed
 
 
-_open: weakref.WeakSet[Connection] = weakref.WeakSet()
+# By their addresses; unlike of a WeakSet, a list can be made of it while other threads add to it.
+_open: weakref.WeakValueDictionary[int, Connection] = weakref.WeakValueDictionary()
 
 
 @atexit.register
 def _close_all() -> None:
-    """Ends every wait before the interpreter goes away, for none could come back afterwards."""
-    for each in list(_open):
-        with contextlib.suppress(Exception):
-            each.close()
-    _core.await_waiters(2.0)
+    """Ends every wait before the interpreter goes away, for none could come back afterwards.
+
+    All say their farewells at once, so together they take no longer than one. Ctrl-C ends that.
+    """
+    cores = [each.core for reference in _open.valuerefs() if (each := reference()) is not None]
+    try:
+        for core in cores:
+            core.begin_close()
+        for core in cores:
+            core.close()
+    finally:
+        for core in cores:
+            core.abandon()
+        _core.await_waiters(2.0)

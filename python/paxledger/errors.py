@@ -130,9 +130,13 @@ class ConfigurationError(Error, ValueError):
 
 
 class CodecError(Error, ValueError):
-    """A codec could not read the bytes that are stored; the read itself went well."""
+    """A codec cannot write a value, or cannot read the bytes that are stored; no effect."""
 
     code = "codec"
+
+
+class UnsupportedType(CodecError, TypeError):
+    """A codec cannot write a value of this type, or a value of this type within the value."""
 
 
 class ClosedError(Error):
