@@ -1,7 +1,8 @@
 """Paxledger for Python."""
 
 from paxledger import _core, aio
-from paxledger.chain import Block, Chain
+from paxledger._calls import Key
+from paxledger.chain import Block, Chain, Comparison, Operation
 from paxledger.client import Client, connect
 from paxledger.cluster import Cluster
 from paxledger.codecs import Codec
@@ -25,8 +26,9 @@ from paxledger.errors import (
     Timeout,
     TooLarge,
     Unauthorized,
+    UnsupportedType,
 )
-from paxledger.faults import Fault
+from paxledger.faults import Fault, LinkEffect
 from paxledger.future import Future, Waited, wait
 from paxledger.node import Node
 from paxledger.pipeline import Batch, Pipelined
@@ -44,6 +46,7 @@ __all__ = [
     "Codec",
     "CodecError",
     "CompareFailed",
+    "Comparison",
     "ConfigurationError",
     "Damaged",
     "Entry",
@@ -51,9 +54,12 @@ __all__ = [
     "Fault",
     "ForkedError",
     "Future",
+    "Key",
+    "LinkEffect",
     "NoQuorum",
     "Node",
     "NotFound",
+    "Operation",
     "Overloaded",
     "Pipelined",
     "Repairing",
@@ -63,6 +69,7 @@ __all__ = [
     "Timeout",
     "TooLarge",
     "Unauthorized",
+    "UnsupportedType",
     "Waited",
     "aio",
     "connect",

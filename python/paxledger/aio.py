@@ -17,131 +17,37 @@ One client may be used by several event loops, each in its own thread.
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import functools
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
-from paxledger import _core
-from paxledger._calls import Call, Calls, ChainWalk, Key, Outcome, T
+from paxledger._calls import BATCH_WINDOW, Call, Calls, ChainWalk, Key, T
 from paxledger._connection import Connection
+from paxledger._door import Doors
 from paxledger.chain import Block
 from paxledger.codecs import Codec, find_codec
 from paxledger.entry import Entry
+from paxledger.errors import ClosedError
+
+__all__ = ["Batch", "Client", "Pipelined", "connect"]
 
 
-class _Door:
-    """Where the calls of one event loop come back: a queue whose descriptor the loop watches.
-
-    Used on the loop's thread only, but for detach_soon().
-    """
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, connection: Connection) -> None:
-        self.loop = loop
-        self.queue = _core.CompletionQueue()
-        self._connection = connection
-        self._pending: dict[int, tuple[asyncio.Future[Any], Call[Any]]] = {}
-        self._ended: deque[tuple[int, Outcome]] = deque()  # taken from the queue
-        loop.add_reader(self.queue.fileno(), self.drain)
-        self._attached = True
-
-    def begin(self, call: Call[T]) -> asyncio.Future[T]:
-        """Starts a call."""
-        future: asyncio.Future[T] = self.loop.create_future()
-        token = call.start(*call.arguments, self.queue)
-        self._pending[token] = (future, call)
-        return future
-
-    def drain(self) -> None:
-        """Fulfils the futures of all calls that have ended."""
-        self._ended.extend(self.queue.drain())
-        try:
-            while self._ended:
-                token, outcome = self._ended.popleft()
-                future, call = self._pending.pop(token)
-                if not future.done():  # else it was cancelled, and nobody waits any more
-                    _fulfil(future, call, outcome)
-        finally:
-            if self._ended:  # Ctrl-C came between
-                self.loop.call_soon(self.drain)
-        if not self._pending and self._connection.closed:
-            self._detach()
-
-    def detach_soon(self) -> None:
-        """Called, by any thread, after the connection was closed."""
-        with contextlib.suppress(RuntimeError):  # the loop has ended
-            self.loop.call_soon_threadsafe(self.drain)
-
-    def _detach(self) -> None:
-        if self._attached:
-            self._attached = False
-            self.loop.remove_reader(self.queue.fileno())
-
-
-def _fulfil(future: asyncio.Future[Any], call: Call[Any], outcome: Outcome) -> None:
-    try:
-        value = call.finish(outcome, call.about)
-    except Exception as failure:
-        future.set_exception(failure)
-    except BaseException as failure:
-        future.set_exception(failure)
-        raise
-    else:
-        future.set_result(value)
-
-
-class _Doors:
-    """The doors of a connection, one for each event loop that uses it. Any thread."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self._doors: dict[asyncio.AbstractEventLoop, _Door] = {}
-
-    def find(self) -> _Door:
-        """Returns the door of the running event loop."""
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self.connection.core.check()  # in a fork that is the better thing to say
-            raise
-        door = self._doors.get(loop)
-        if door is None:
-            self.connection.core.check()
-            for other in list(self._doors):
-                if other.is_closed():
-                    self._doors.pop(other, None)
-            door = self._doors[loop] = _Door(loop, self.connection)
-        return door
-
-    def detach_soon(self) -> None:
-        """Takes the descriptors away from the loops, after the connection was closed."""
-        for door in list(self._doors.values()):
-            door.detach_soon()
-        self._doors.clear()
-
-
-class Client:
-    """A connection to a cluster for asyncio, or a view of one with another codec (`using`).
-
-    Made by `connect` or `Cluster.aclient`; `paxledger.Client` says what the methods mean. Keys,
-    consistency, nodes and codecs are the same. Close it with `await db.close()` or `async with`.
+class Pipelined:
+    """The calls of a client, each of them as an `asyncio.Future`: what `Client` and `Batch` share.
 
     Example:
-        >>> await adb.put("alice", "1") > 0
+        >>> isinstance(adb, paxledger.aio.Pipelined)
         True
-        >>> await adb.get("alice")
-        b'1'
     """
 
-    def __init__(self, doors: _Doors, codec: str | Codec = "bytes") -> None:
+    def __init__(self, doors: Doors, calls: Calls) -> None:
         self._doors = doors
-        self._calls = Calls(doors.connection, find_codec(codec))
+        self._calls = calls
 
     def _begin(self, call: Call[T]) -> asyncio.Future[T]:
         return self._doors.find().begin(call)
-
-    # ---- writes
 
     def put(
         self,
@@ -184,8 +90,6 @@ class Client:
             True
         """
         return self._begin(self._calls.compare_and_put(key, value, revision, codec, deadline))
-
-    # ---- reads
 
     def get(
         self,
@@ -292,6 +196,140 @@ class Client:
         """
         return self._begin(self._calls.items(prefix, consistency, node, codec, deadline))
 
+    def admin(
+        self, action: str, argument: Any = None, *, node: int, deadline: float | None = None
+    ) -> asyncio.Future[Any]:
+        """Sends a question or an order to one node. See `paxledger.Client.admin`.
+
+        Example:
+            >>> (await adb.admin("status", node=0))["role"] in ("leader", "follower")
+            True
+        """
+        return self._begin(self._calls.admin(action, argument, node, deadline))
+
+
+class Batch(Pipelined):
+    """Calls that an `async with` block starts, and that have all ended when it is left.
+
+    It is not atomic: each call stands for itself, others may see some of them, and after an error
+    the others have their effects all the same. Any number of calls may be made; at most 1,024 are
+    under way at once, and what is beyond that waits in memory for its turn, from which its deadline
+    counts. When the block is left, the first error is raised. An exception of the block itself goes
+    first. Where the block is cancelled, what has not had its turn is cancelled too.
+
+    Example:
+        >>> async with adb.batch() as batch:
+        ...     for i in range(100):
+        ...         _ = batch.put(f"n{i:02}", str(i))
+        >>> len(await adb.keys("n"))
+        100
+    """
+
+    def __init__(self, doors: Doors, calls: Calls) -> None:
+        super().__init__(doors, calls)
+        self._window = min(BATCH_WINDOW, calls.connection.outstanding_max)
+        self._begun = 0  # calls, whether or not they had their turn
+        self._under_way = 0
+        self._waiting: deque[tuple[int, Call[Any], asyncio.Future[Any]]] = deque()
+        self._first_error: tuple[int, BaseException] | None = None  # with the number of its call
+        self._over = False
+        self._idle: asyncio.Future[None] | None = None  # of who waits for the end
+
+    def _check_open(self) -> None:
+        if self._over:
+            raise ClosedError("the batch has ended; make another one")
+
+    def _begin(self, call: Call[T]) -> asyncio.Future[T]:
+        self._check_open()
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        if self._under_way < self._window:
+            self._start(self._begun, call, future)
+        else:
+            self._waiting.append((self._begun, call, future))
+        self._begun += 1
+        return future
+
+    def _start(self, number: int, call: Call[T], future: asyncio.Future[T]) -> None:
+        # What the caller holds is another future, for a call is under way also when nobody waits
+        # for it any more.
+        started = self._doors.find().begin(call)
+        self._under_way += 1
+        started.add_done_callback(functools.partial(self._ended, number, future))
+
+    def _ended(
+        self, number: int, future: asyncio.Future[Any], started: asyncio.Future[Any]
+    ) -> None:
+        self._under_way -= 1
+        error = started.exception()
+        if error is not None:
+            self._failed(number, future, error)
+        elif not future.done():
+            future.set_result(started.result())
+        while self._waiting and self._under_way < self._window:
+            waiting = self._waiting.popleft()
+            if waiting[2].done():
+                continue  # it was cancelled before its turn
+            try:
+                self._start(*waiting)
+            except Exception as failure:
+                self._failed(waiting[0], waiting[2], failure)
+        if self._idle is not None and not self._under_way and not self._idle.done():
+            self._idle.set_result(None)
+
+    def _failed(self, number: int, future: asyncio.Future[Any], error: BaseException) -> None:
+        if self._first_error is None or number < self._first_error[0]:
+            self._first_error = (number, error)
+        if not future.done():
+            future.set_exception(error)
+            future.exception()  # the batch raises it, so nobody has to complain of it
+
+    def _give_up(self) -> None:
+        while self._waiting:
+            self._waiting.popleft()[2].cancel()
+
+    async def __aenter__(self) -> Batch:
+        self._check_open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        failure: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over = True
+        if failure is not None and not isinstance(failure, Exception):
+            self._give_up()
+            return
+        try:
+            if self._under_way:
+                self._idle = asyncio.get_running_loop().create_future()
+                await self._idle
+        except BaseException:
+            self._give_up()
+            raise
+        if failure is None and self._first_error is not None:
+            raise self._first_error[1]
+
+
+class Client(Pipelined):
+    """A connection to a cluster for asyncio, or a view of one with another codec (`using`).
+
+    Made by `connect` or `Cluster.aclient`; `paxledger.Client` says what the methods mean. Keys,
+    consistency, nodes and codecs are the same. Close it with `await db.close()` or `async with`.
+
+    Example:
+        >>> await adb.put("alice", "1") > 0
+        True
+        >>> await adb.get("alice")
+        b'1'
+    """
+
+    def __init__(self, doors: Doors, codec: str | Codec = "bytes") -> None:
+        super().__init__(doors, Calls(doors.connection, find_codec(codec)))
+
+    # ---- the chain
+
     def chain(
         self,
         first: int = 1,
@@ -314,16 +352,18 @@ class Client:
             for block in walk.take(await self._begin(call)):
                 yield block
 
-    def admin(
-        self, action: str, argument: Any = None, *, node: int, deadline: float | None = None
-    ) -> asyncio.Future[Any]:
-        """Sends a question or an order to one node. See `paxledger.Client.admin`.
+    # ---- many at once
+
+    def batch(self) -> Batch:
+        """Returns a `Batch`: it starts calls, and waits for all at its end. It is not atomic.
 
         Example:
-            >>> (await adb.admin("status", node=0))["role"] in ("leader", "follower")
-            True
+            >>> async with adb.batch() as batch:
+            ...     one, two = batch.put("a", "1"), batch.delete("b")
+            >>> two.result()
+            False
         """
-        return self._begin(self._calls.admin(action, argument, node, deadline))
+        return Batch(self._doors, self._calls)
 
     # ---- the connection
 
@@ -378,8 +418,14 @@ class Client:
         """
         if self.closed:
             return
-        await asyncio.get_running_loop().run_in_executor(None, self._doors.connection.close)
-        self._doors.detach_soon()
+        connection = self._doors.connection
+        try:
+            await asyncio.get_running_loop().run_in_executor(None, connection.close)
+        except asyncio.CancelledError:
+            connection.abandon()  # else the loop could not end before that thread
+            raise
+        finally:
+            self._doors.detach_soon()
 
     async def __aenter__(self) -> Client:
         return self
@@ -438,7 +484,7 @@ def connect(
         outstanding_max=outstanding_max,
         connections=connections,
     )
-    return Client(_Doors(connection), codec)
+    return Client(Doors(connection), codec)
 
 
 def connect_nodes(
@@ -451,4 +497,4 @@ def connect_nodes(
         ...     print((await other.admin("status", node=7))["node"])
         1
     """
-    return Client(_Doors(Connection(nodes, **options)), codec)
+    return Client(Doors(Connection(nodes, **options)), codec)

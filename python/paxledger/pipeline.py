@@ -6,13 +6,11 @@ from collections import deque
 from types import TracebackType
 from typing import Any
 
-from paxledger._calls import Call, Calls, Key, T
+from paxledger._calls import BATCH_WINDOW, Call, Calls, Key, T
 from paxledger.codecs import Codec
 from paxledger.entry import Entry
+from paxledger.errors import ClosedError
 from paxledger.future import Future
-
-# Of a batch, under way at once.
-_WINDOW = 1024
 
 
 class Pipelined:
@@ -113,6 +111,22 @@ class Pipelined:
         """
         return self._begin(self._calls.entry(key, consistency, node, codec, deadline))
 
+    def contains(
+        self,
+        key: Key,
+        *,
+        consistency: str = "linearizable",
+        node: int | None = None,
+        deadline: float | None = None,
+    ) -> Future[bool]:
+        """Starts `Client.contains`.
+
+        Example:
+            >>> db.pipelined.contains("k").result()
+            False
+        """
+        return self._begin(self._calls.contains(key, consistency, node, deadline))
+
     def scan(
         self,
         prefix: Key = "",
@@ -193,11 +207,13 @@ class Batch(Pipelined):
 
     def __init__(self, calls: Calls) -> None:
         super().__init__(calls)
-        self._window = min(_WINDOW, calls.connection.outstanding_max)
+        self._window = min(BATCH_WINDOW, calls.connection.outstanding_max)
         self._under_way: deque[Future[Any]] = deque()
         self._first_error: Exception | None = None
+        self._over = False
 
     def _begin(self, call: Call[T]) -> Future[T]:
+        self._check_open()
         if len(self._under_way) >= self._window:
             self._wait_for_oldest()
         future = Future(call)
@@ -210,7 +226,12 @@ class Batch(Pipelined):
         if self._first_error is None:
             self._first_error = error
 
+    def _check_open(self) -> None:
+        if self._over:
+            raise ClosedError("the batch has ended; make another one")
+
     def __enter__(self) -> Batch:
+        self._check_open()
         return self
 
     def __exit__(
@@ -219,6 +240,7 @@ class Batch(Pipelined):
         failure: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._over = True
         if failure is not None and not isinstance(failure, Exception):
             return  # Ctrl-C, or the end of the program: no further wait
         while self._under_way:

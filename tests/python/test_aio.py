@@ -251,13 +251,176 @@ def test_ctrl_c_while_calls_are_fulfilled_loses_none_of_them(db: paxledger.Clien
         loop.close()
 
 
+# ---- batches
+
+
+def test_a_batch_takes_more_calls_than_may_be_under_way(db: paxledger.Client) -> None:
+    async def body() -> None:
+        async with client_of(db, outstanding_max=8) as adb:
+            async with adb.batch() as batch:
+                puts = [batch.put(f"k{n:03}", "v") for n in range(300)]
+            assert all(put.done() for put in puts)
+            assert len({put.result() for put in puts}) == 300
+            async with adb.batch() as batch:
+                contains, keys = batch.contains("k000"), batch.keys("k")
+            assert contains.result() and len(keys.result()) == 300
+            async with adb.batch():
+                pass
+
+    run(body)
+
+
+def test_a_batch_of_more_calls_than_its_window_waits_for_all(db: paxledger.Client) -> None:
+    async def body() -> None:
+        async with client_of(db) as adb:
+            async with adb.batch() as batch:
+                for n in range(3000):
+                    batch.put(f"k{n}", "v")
+            assert len(await adb.keys("k")) == 3000
+
+    run(body)
+
+
+def test_a_batch_raises_its_first_error_after_all_have_ended(db: paxledger.Client) -> None:
+    async def body() -> None:
+        async with client_of(db, outstanding_max=2) as adb:
+            revision = await adb.put("k", "v")
+            with pytest.raises(paxledger.CompareFailed, match="expected no such key"):
+                async with adb.batch() as batch:
+                    good = batch.put("a", "1")
+                    batch.compare_and_put("k", "w", 0)
+                    batch.compare_and_put("k", "w", revision + 1000)
+                    other = batch.put("b", "1")
+            assert good.result() and other.result()
+            assert await adb.keys() == ["a", "b", "k"]
+
+    run(body)
+
+
+def test_an_exception_within_a_batch_goes_first(db: paxledger.Client) -> None:
+    async def body() -> None:
+        async with client_of(db, outstanding_max=1) as adb:
+            with pytest.raises(ZeroDivisionError):
+                async with adb.batch() as batch:
+                    batch.compare_and_put("k", "w", 1000)
+                    puts = [batch.put(f"k{n}", "v") for n in range(10)]
+                    raise ZeroDivisionError
+            assert all(put.result() > 0 for put in puts)
+
+    run(body)
+
+
+def test_wrong_arguments_raise_within_the_batch_and_spoil_nothing(db: paxledger.Client) -> None:
+    async def body() -> None:
+        async with client_of(db) as adb, adb.batch() as batch:
+            put = batch.put("k", "v")
+            wrong: Any = 5
+            with pytest.raises(TypeError):
+                batch.put(wrong, "v")
+            with pytest.raises(paxledger.CodecError):
+                batch.put("k", {1: 2}, codec="json")
+            assert await put > 0
+
+    run(body)
+
+
+def test_a_call_of_a_batch_that_is_cancelled_before_its_turn_never_begins(
+    db: paxledger.Client,
+) -> None:
+    async def body() -> None:
+        async with client_of(db, outstanding_max=1) as adb:
+            async with adb.batch() as batch:
+                first, second, third = (batch.put(f"k{n}", "v") for n in range(3))
+                first.cancel()
+                second.cancel()
+            assert third.result() > 0
+            assert await adb.keys() == ["k0", "k2"], "the first one was under way"
+
+    run(body)
+
+
+def test_a_batch_that_is_cancelled_begins_nothing_more(silent: str) -> None:
+    async def body() -> None:
+        async with aio.connect(silent, deadline=30, outstanding_max=2) as adb:
+            calls: list[asyncio.Future[int]] = []
+
+            async def fill() -> None:
+                async with adb.batch() as batch:
+                    calls.extend(batch.put(f"k{n}", "v") for n in range(5))
+
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(fill(), 0.05)
+            assert [call.cancelled() for call in calls] == [False, False, True, True, True]
+        ended = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 2)
+        assert isinstance(ended[0], paxledger.ShuttingDown)
+
+    run(body)
+
+
+def test_a_cancelled_body_of_a_batch_is_not_held_up(silent: str) -> None:
+    async def body() -> None:
+        async with aio.connect(silent, deadline=30, outstanding_max=1) as adb:
+            with pytest.raises(asyncio.CancelledError):
+                async with adb.batch() as batch:
+                    first, second = batch.put("k", "v"), batch.put("k", "v")
+                    raise asyncio.CancelledError
+            assert (first.done(), second.cancelled()) == (False, True)
+
+    run(body)
+
+
+def test_closing_the_client_ends_its_batches(silent: str) -> None:
+    async def body() -> None:
+        adb = aio.connect(silent, deadline=30, outstanding_max=2)
+        with pytest.raises(paxledger.ShuttingDown):
+            async with adb.batch() as batch:
+                calls = [batch.put(f"k{n}", "v") for n in range(5)]
+                await adb.close()
+        kinds = [type(call.exception()) for call in calls]
+        assert kinds == [paxledger.ShuttingDown] * 2 + [paxledger.ClosedError] * 3
+
+    run(body)
+
+
+def test_a_batch_that_has_ended_takes_no_calls(db: paxledger.Client) -> None:
+    async def body() -> None:
+        async with client_of(db) as adb:
+            async with adb.batch() as batch:
+                pass
+            with pytest.raises(paxledger.ClosedError, match="the batch has ended"):
+                batch.put("k", "v")
+            with pytest.raises(paxledger.ClosedError, match="the batch has ended"):
+                async with batch:
+                    pass
+
+    run(body)
+
+
+def test_nobody_is_told_of_errors_that_the_batch_has_raised(
+    db: paxledger.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def body() -> None:
+        async with client_of(db) as adb:
+            with pytest.raises(paxledger.CompareFailed):
+                async with adb.batch() as batch:
+                    for _ in range(5):
+                        batch.compare_and_put("k", "v", 1000)
+
+    run(body)
+    gc.collect()
+    assert caplog.text == ""
+
+
+# ---- wrong use
+
+
 @pytest.mark.parametrize(
     ("call", "kind", "complaint"),
     [
         (lambda adb: adb.put(5, "v"), TypeError, "a key is str or bytes, not int"),
         (lambda adb: adb.put("k", {}), TypeError, "codec='json'"),
         (lambda adb: adb.get("k", node=9), paxledger.BadRequest, "no node 9"),
-        (lambda adb: adb.chain(0), paxledger.BadRequest, "no block 0"),
+        (lambda adb: adb.chain(0), paxledger.BadRequest, "at least 1, not 0"),
         (lambda adb: adb.get("k", deadline=-1), paxledger.BadRequest, "not -1"),
     ],
 )

@@ -303,6 +303,17 @@ def test_an_exception_within_a_batch_goes_first(db: paxledger.Client) -> None:
     assert put.done()
 
 
+def test_a_batch_that_has_ended_takes_no_calls(db: paxledger.Client) -> None:
+    with db.batch() as batch:
+        there = batch.contains("k")
+    assert there.result() is False
+    with pytest.raises(paxledger.ClosedError, match="the batch has ended"):
+        batch.put("k", "v")
+    with pytest.raises(paxledger.ClosedError, match="the batch has ended"), batch:
+        pass
+    assert db.keys() == []
+
+
 def test_wait_takes_futures_only() -> None:
     wrong: Any = [1]
     with pytest.raises(TypeError, match="futures of db.pipelined, not int"):
