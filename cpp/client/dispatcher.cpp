@@ -60,8 +60,13 @@ void Dispatcher::submit(Request request, Clock::time_point now) {
   request.since = now;
   request.next_endpoint = request.endpoint.value_or(preferred_[connection_of(id)]);
   const bool is_write = request.is_write();
+  const bool late = now >= request.deadline;
+  const std::string nothing_done(request.nothing_done());
   requests_.emplace(id, std::move(request));
-  if (is_write) {
+  if (late) {
+    // Else it would depend on the moment of the next tick whether it is sent.
+    fail(id, ErrorCode::timeout, "the time was up before it was sent" + nothing_done, now);
+  } else if (is_write) {
     admit(id, now);
   } else {
     dispatch(id, now);

@@ -347,6 +347,19 @@ TEST_F(DispatcherTest, IfNoSessionCanBeOpenedTheWaitingWritesLearnWhy) {
   EXPECT_EQ(call->end->code, ErrorCode::unauthorized);
 }
 
+TEST_F(DispatcherTest, SendsNothingThatHasNoTimeLeft) {
+  const auto write = put("a", milliseconds(0));
+  const auto read = submit(wire::GetRequest{}, milliseconds(0), 0);
+  for (const auto& call : {write, read}) {
+    ASSERT_TRUE(call->end);
+    EXPECT_EQ(call->end->code, ErrorCode::timeout);
+    EXPECT_FALSE(call->trace.outcome_unknown);
+  }
+  EXPECT_EQ(write->end->message, "the time was up before it was sent; nothing was written");
+  EXPECT_TRUE(dispatcher_->idle());
+  EXPECT_FALSE(dispatcher_->has_outbox(0)) << "not even a session is opened";
+}
+
 TEST_F(DispatcherTest, ClosingTellsWhatIsUnknownFromWhatDidNotHappen) {
   const auto written = put("a");
   open_session();
