@@ -1,11 +1,14 @@
 #include "net/context.hpp"
 
 #include <arpa/inet.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <array>
 #include <charconv>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 #include "wire/unpack.hpp"
 
@@ -38,6 +41,18 @@ bool is_ipv6(std::string_view endpoint) {
   return endpoint.find('[') != std::string_view::npos;
 }
 
+// Whether so many more descriptors can be opened.
+bool has_descriptors(int count) {
+  std::vector<int> opened;
+  for (int i = 0; i < count; ++i) {
+    const int descriptor = eventfd(0, EFD_CLOEXEC);
+    if (descriptor < 0) break;
+    opened.push_back(descriptor);
+  }
+  for (const int descriptor : opened) close(descriptor);
+  return opened.size() == static_cast<std::size_t>(count);
+}
+
 Error refused(std::string_view endpoint, std::string_view reason) {
   return Error{ErrorCode::configuration,
                "\"" + std::string(endpoint) + "\": " + std::string(reason) +
@@ -48,8 +63,15 @@ Error refused(std::string_view endpoint, std::string_view reason) {
 }  // namespace
 
 Result<Context> Context::create(int io_threads) {
+  // With its first socket, libzmq starts its threads, and where one of them gets no descriptor
+  // (each takes two) it ends the process (epoll.cpp). So that is made sure of, and done, here.
+  if (!has_descriptors(2 * (io_threads + 1) + 4)) {
+    return Error{ErrorCode::io, "cannot start ZeroMQ: too many open files (see ulimit -n)"};
+  }
   try {
-    return Context(zmq::context_t(io_threads));
+    zmq::context_t context(io_threads);
+    const zmq::socket_t first(context, zmq::socket_type::pair);
+    return Context(std::move(context));
   } catch (const zmq::error_t& error) {
     return Error{ErrorCode::io, std::string("cannot start ZeroMQ: ") + error.what()};
   }

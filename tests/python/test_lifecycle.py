@@ -67,6 +67,7 @@ if child == 0:
     ])
     assert refused == 7, refused
     repr(db)
+    assert "before the fork" in repr(waited_for)
     db.close()
     del waited_for, lonely, thread
     gc.collect()
@@ -287,6 +288,38 @@ with paxledger.connect(sys.argv[1], deadline=0.6) as db:
     ended, seen = finish_script(start_script(tmp_path, script, silent)).split()
     assert ended == "Timeout"
     assert int(seen) >= 4
+
+
+# ---- too few descriptors
+
+EXHAUSTED = """
+import os, resource, sys
+import paxledger
+
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+most = len(os.listdir("/proc/self/fd")) + int(sys.argv[2])
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+opened = []
+try:
+    for _ in range(20):
+        opened.append(paxledger.connect(sys.argv[1], deadline=0.01))
+        try:
+            opened[-1].get("k")
+        except (paxledger.Timeout, paxledger.NoQuorum):
+            pass
+except paxledger.SystemFailure as failure:
+    print(failure)
+for each in opened:
+    each.close()
+"""
+
+
+@pytest.mark.parametrize("left", range(20, 30))
+def test_too_few_descriptors_are_an_error_and_not_the_end(
+    silent: str, tmp_path: Path, left: int
+) -> None:
+    process = start_script(tmp_path, EXHAUSTED, silent, str(left))
+    assert "oo many open files" in finish_script(process)
 
 
 # ---- the end of the interpreter
