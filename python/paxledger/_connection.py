@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import atexit
 import operator
+import re
 import weakref
 from collections.abc import Iterable, Mapping
 from numbers import Real
-from typing import SupportsIndex
+from typing import NoReturn, SupportsIndex
 
 from paxledger import _core
 from paxledger.audit import cluster_id, genesis
@@ -47,6 +48,10 @@ class Connection:
         self._nodes = {node: index for index, node in enumerate(names)}
         if cluster is not None and not isinstance(cluster, str):
             raise TypeError(f"cluster is a name, not {type(cluster).__qualname__}")
+        if cluster is not None and not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", cluster):
+            raise BadRequest(
+                f"no cluster is named {cluster[:65]!r}; names are 1 to 64 letters, digits, -, _, ."
+            )
         identity = None if cluster is None else cluster_id(cluster)
         self.genesis = None if identity is None else genesis(identity)
         self.outstanding_max = whole(outstanding_max, "outstanding_max", 1, _COUNT_MAX)
@@ -82,6 +87,12 @@ class Connection:
     def close(self) -> None:
         """Ends the calls under way, and waits at most 250 ms for the session to be taken back."""
         self.core.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a client is a connection of this process, and cannot be pickled or copied in depth; "
+            f"open another one with paxledger.connect({self.endpoints!r})"
+        )
 
     def abandon(self) -> None:
         """Ends it at once, also a close() that waits; the session expires by itself."""

@@ -95,6 +95,21 @@ class Doors:
             door = self._doors[loop] = Door(loop, self.connection)
         return door
 
+    async def close(self) -> None:
+        """Closes the connection without holding up the running event loop."""
+        try:
+            try:
+                waited = asyncio.get_running_loop().run_in_executor(None, self.connection.close)
+            except RuntimeError:  # the loop is about to end, and has shut its threads down
+                self.connection.close()
+            else:
+                await waited
+        except asyncio.CancelledError:
+            self.connection.abandon()  # else the loop could not end before that thread
+            raise
+        finally:
+            self.detach_soon()
+
     def detach_soon(self) -> None:
         """Takes the descriptors away from the loops, after the connection was closed."""
         for door in list(self._doors.values()):

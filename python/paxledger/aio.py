@@ -328,8 +328,6 @@ class Client(Pipelined):
     def __init__(self, doors: Doors, codec: str | Codec = "bytes") -> None:
         super().__init__(doors, Calls(doors.connection, find_codec(codec)))
 
-    # ---- the chain
-
     def chain(
         self,
         first: int = 1,
@@ -418,16 +416,10 @@ class Client(Pipelined):
         """
         if self.closed:
             return
-        connection = self._doors.connection
-        try:
-            await asyncio.get_running_loop().run_in_executor(None, connection.close)
-        except asyncio.CancelledError:
-            connection.abandon()  # else the loop could not end before that thread
-            raise
-        finally:
-            self._doors.detach_soon()
+        await self._doors.close()
 
     async def __aenter__(self) -> Client:
+        self._doors.connection.core.check()
         return self
 
     async def __aexit__(

@@ -300,8 +300,7 @@ class Client:
             >>> heights == list(range(1, len(heights) + 1))
             True
         """
-        walk = ChainWalk(self._calls, first, last, node, deadline)
-        return self._walk(walk)
+        return self._walk(ChainWalk(self._calls, first, last, node, deadline))
 
     def _walk(self, walk: ChainWalk) -> Iterator[Block]:
         while (call := walk.next_call()) is not None:
@@ -421,6 +420,7 @@ class Client:
         self._connection.close()
 
     def __enter__(self) -> Client:
+        self._connection.core.check()
         return self
 
     def __exit__(

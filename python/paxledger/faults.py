@@ -32,6 +32,11 @@ class LinkEffect:
         jitter_ms: Up to how much more than that, uniformly.
         duplicate: The probability that a message arrives twice.
         reorder: The probability that a message is overtaken by the next one.
+
+    Example:
+        >>> with cluster.drop(1, 2, 0.25):
+        ...     cluster.link_faults()[1, 2].drop
+        0.25
     """
 
     block: bool = False

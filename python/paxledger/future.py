@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 
 from paxledger import _core
 from paxledger._calls import Call
 from paxledger._connection import seconds
-from paxledger.errors import Timeout
+from paxledger.errors import ForkedError, Timeout
 
 T = TypeVar("T")
 
@@ -92,9 +92,15 @@ class Future(Generic[T]):
         self._call = None
         return self._error
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a future belongs to this process, and cannot be copied; pass its result()")
+
     def __repr__(self) -> str:
-        if not self.done():
-            return "<paxledger.Future: under way>"
+        try:
+            if not self.done():
+                return "<paxledger.Future: under way>"
+        except ForkedError:
+            return "<paxledger.Future: of the process before the fork>"
         error = self.exception()
         return (
             f"<paxledger.Future: {self._value!r}>"

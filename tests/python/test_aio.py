@@ -171,6 +171,17 @@ def test_close_ends_calls_that_are_under_way_and_leaves_the_loop(silent: str) ->
     run(body)
 
 
+def test_close_works_when_the_loop_has_shut_its_threads_down(db: paxledger.Client) -> None:
+    async def body() -> None:
+        adb = aio.connect(db.endpoints)
+        await adb.put("k", "v")
+        await asyncio.get_running_loop().shutdown_default_executor()
+        await adb.close()
+        assert adb.closed
+
+    run(body)
+
+
 def test_close_reaches_a_loop_of_another_thread(silent: str) -> None:
     adb = aio.connect(silent, deadline=30)
     begun = threading.Event()

@@ -191,6 +191,8 @@ def test_what_is_no_endpoint_is_refused_and_said(endpoint: str) -> None:
         ({"session_ttl": 0.1}, paxledger.BadRequest, "1 s to 24 h"),
         ({"outstanding_max": 0}, paxledger.BadRequest, "outstanding_max is at least 1"),
         ({"connections": 1.5}, TypeError, "connections is a whole number, not float"),
+        ({"cluster": ""}, paxledger.BadRequest, "no cluster is named ''"),
+        ({"cluster": "\ud800"}, paxledger.BadRequest, "no cluster is named"),
         ({"cluster": 5}, TypeError, "cluster is a name, not int"),
         ({"codec": "xml"}, paxledger.BadRequest, "no codec 'xml'"),
     ],
@@ -225,6 +227,7 @@ def test_use_after_close_says_so(db: paxledger.Client) -> None:
         lambda: db.pipelined.put("k", "v"),
         lambda: list(db.chain()),
         db.counters,
+        db.__enter__,
     ):
         with pytest.raises(paxledger.ClosedError, match="closed"):
             use()
