@@ -3,8 +3,12 @@
 #include <pybind11/native_enum.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <chrono>
-#include <cmath>
+#include <condition_variable>
+#include <mutex>
+#include <system_error>
+#include <thread>
 #include <utility>
 
 #include "errors.hpp"
@@ -24,7 +28,14 @@ constexpr double kDayS = 86400;
 constexpr Clock::time_point kNever = Clock::time_point::max();
 // How long a client that nobody closed may hold up the thread that lets go of it, where nothing can
 // be thrown and so no signal is heeded.
-constexpr auto kGarbageFarewell = std::chrono::milliseconds(100);
+constexpr auto kGarbageFarewell = std::chrono::milliseconds(50);
+// How long close() may take, from its beginning on.
+constexpr auto kCloseMax = std::chrono::milliseconds(250);
+// How long what is left after the farewell usually takes, and far more.
+constexpr auto kEndingMax = std::chrono::milliseconds(20);
+// How long after one of them waited in vain others do not wait: one collection may find many.
+constexpr auto kGarbageRest = std::chrono::seconds(1);
+Clock::time_point garbage_rests_until;  // under the GIL
 
 // Seconds as Python counts them. Not a number, or out of all reason: ValueError.
 Duration duration_of(double seconds, const char* what) {
@@ -33,6 +44,32 @@ Duration duration_of(double seconds, const char* what) {
                           std::to_string(seconds));
   }
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+}
+
+// Who waits for the end of a client, and the thread that ends it.
+struct Ending {
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool over = false;  // under mutex
+};
+
+// Ends a client that has said its farewell. In a thread of its own, for libzmq may be in the middle
+// of looking up the name of a host, which lasts for seconds and cannot be interrupted.
+std::shared_ptr<Ending> end_aside(std::shared_ptr<client::Client> client) {
+  auto ending = std::make_shared<Ending>();
+  const auto last = std::make_shared<std::shared_ptr<client::Client>>(std::move(client));
+  const auto end = [ending, last] {
+    last->reset();
+    const std::lock_guard lock(ending->mutex);
+    ending->over = true;
+    ending->changed.notify_all();
+  };
+  try {
+    std::thread(end).detach();
+  } catch (const std::system_error&) {  // no thread is to be had
+    end();
+  }
+  return ending;
 }
 
 CallOptions options_of(const ClientBinding::Call& call) {
@@ -62,10 +99,19 @@ ClientBinding::~ClientBinding() {
   begin_close();
   if (!closing_) return;
   const Waiter counted;
-  const py::gil_scoped_release released;
-  (void)closing_->wait_closed(Clock::now() + kGarbageFarewell);
-  closing_->abandon();
-  closing_.reset();
+  const auto now = Clock::now();
+  bool ended = false;
+  {
+    const auto until = now < garbage_rests_until ? now : now + kGarbageFarewell;
+    const py::gil_scoped_release released;
+    ended = closing_->wait_closed(until);
+    if (!ended) closing_->abandon();
+    const auto ending = end_aside(std::move(closing_));
+    std::unique_lock lock(ending->mutex);
+    ended &= ending->changed.wait_until(lock, std::max(until, Clock::now()) + kEndingMax,
+                                        [&] { return ending->over; });
+  }
+  if (!ended) garbage_rests_until = Clock::now() + kGarbageRest;
 }
 
 void ClientBinding::check_usable() const {
@@ -145,6 +191,7 @@ void ClientBinding::begin_close() {
   if (client_ == nullptr || is_forked()) return;
   // Taken first: another thread, which may run while this one waits, finds a closed client.
   closing_ = std::move(client_);
+  closing_since_ = Clock::now();
   closing_->begin_close();
 }
 
@@ -158,11 +205,6 @@ void ClientBinding::close() {
   if (!closing_ || is_forked()) return;
   const Waiter counted;
   std::shared_ptr<client::Client> closing = closing_;
-  const auto finish = [&] {
-    closing_.reset();
-    const py::gil_scoped_release released;
-    closing.reset();  // waits for a moment, if no other thread does
-  };
   for (bool ended = false; !ended;) {
     {
       const py::gil_scoped_release released;
@@ -173,11 +215,15 @@ void ClientBinding::close() {
       check_signals();
     } catch (const py::error_already_set&) {
       closing->abandon();
-      finish();
+      closing_.reset();
+      (void)end_aside(std::move(closing));
       throw;
     }
   }
-  finish();
+  closing_.reset();
+  const auto ending = end_aside(std::move(closing));
+  const auto until = std::max(closing_since_ + kCloseMax, Clock::now() + kEndingMax);
+  (void)wait_for(ending->mutex, ending->changed, until, [&] { return ending->over; });
 }
 
 py::typing::Dict<py::str, int> ClientBinding::counters() const {

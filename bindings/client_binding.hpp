@@ -5,6 +5,7 @@
 #include <pybind11/typing.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -74,6 +75,7 @@ class ClientBinding {
   // Between begin_close() and the end of close(). Shared with the thread that waits, so that
   // another one can abandon it meanwhile.
   std::shared_ptr<client::Client> closing_;
+  std::chrono::steady_clock::time_point closing_since_;
 };
 
 void define_client(pybind11::module_& module);

@@ -316,7 +316,8 @@ class Client(Pipelined):
     """A connection to a cluster for asyncio, or a view of one with another codec (`using`).
 
     Made by `connect` or `Cluster.aclient`; `paxledger.Client` says what the methods mean. Keys,
-    consistency, nodes and codecs are the same. Close it with `await db.close()` or `async with`.
+    consistency, nodes and codecs are the same. Close it with `await db.close()` or `async with`: an
+    event loop keeps a client that it has used until that is closed, or the loop is.
 
     Example:
         >>> await adb.put("alice", "1") > 0

@@ -46,13 +46,18 @@ def silent() -> Iterator[str]:
 
 
 def start_script(
-    folder: Path, source: str, *arguments: str, flags: tuple[str, ...] = ("-W", "error")
+    folder: Path,
+    source: str,
+    *arguments: str,
+    flags: tuple[str, ...] = ("-W", "error"),
+    environment: dict[str, str] | None = None,
 ) -> subprocess.Popen[str]:
     """Starts a Python program that can speak to the test through its standard streams."""
     file = folder / "script.py"
     file.write_text(source, encoding="utf-8")
     return subprocess.Popen(
         [sys.executable, "-X", "faulthandler", *flags, str(file), *arguments],
+        env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
