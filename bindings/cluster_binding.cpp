@@ -103,7 +103,7 @@ class ClusterBinding {
                  [progress](const std::string& line) { tell(progress, line); }),
         observer_(configuration_, daemon) {
     cluster_.interrupt_when(&has_exception);
-    cluster_.on_spawn([this](pid_t pid) { report(pid); });
+    cluster_.on_spawn([this](NodeId, pid_t pid) { report(pid); });
   }
 
   [[nodiscard]] const node::Configuration& configuration() const { return configuration_; }

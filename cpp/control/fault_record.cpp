@@ -109,6 +109,13 @@ void FaultRecord::set_link(const LinkFault& fault) {
   links.push_back(fault);
 }
 
+void FaultRecord::came_back(NodeId node) {
+  killed.erase(node);
+  paused.erase(node);
+  std::erase_if(links,
+                [&](const LinkFault& fault) { return fault.from == node && fault.is_clear(); });
+}
+
 std::string to_json(const FaultRecord& record) {
   Json json;
   json["links"] = Json::array();

@@ -4,8 +4,8 @@
 //                 "duplicate": 0.0, "reorder": 0.0} … ],
 //     "killed": [3 …], "paused": [4 …] }
 //
-// A link is one direction: what `from` sends to `to`. Restarting a node forgets its link faults;
-// LocalCluster injects them again.
+// A link is one direction: what `from` sends to `to`. A process forgets its link faults when it
+// ends; LocalCluster starts the next one with them.
 #pragma once
 
 #include <filesystem>
@@ -52,6 +52,8 @@ struct FaultRecord {
   [[nodiscard]] bool empty() const { return links.empty() && killed.empty() && paused.empty(); }
   void set_link(const LinkFault& fault);  // replaces the fault of the same direction
   void end_link(const LinkFault& fault);  // of the same direction
+  // The node runs and knows of its links' faults.
+  void came_back(NodeId node);
 };
 
 [[nodiscard]] std::string to_json(const FaultRecord& record);

@@ -133,6 +133,10 @@ std::filesystem::path LocalCluster::lock_file(NodeId node) const {
   return configuration_.node_directory(node) / "lock";
 }
 
+std::filesystem::path LocalCluster::ending_file(NodeId node) const {
+  return configuration_.data_dir / ("node-" + std::to_string(node.value()) + ".ending");
+}
+
 Result<ControlLock> LocalCluster::take_control() const {
   if (auto prepared = prepare_data_dir(); !prepared) return prepared.error();
   return ControlLock::acquire(configuration_.data_dir / "control.lock");
@@ -168,6 +172,7 @@ Result<void> LocalCluster::signal(NodeId node, int number) {
     return Error{ErrorCode::bad_request, name(node) + " does not run"};
   }
   if (auto ours = check_identity(node); !ours) return ours;
+  if (number == SIGTERM || number == SIGKILL) mark_ending(ending_file(node), target.pid);
   if (::kill(target.pid, number) != 0 && errno != ESRCH) {
     return Error{ErrorCode::io, "cannot signal " + name(node) + " (process " +
                                     std::to_string(target.pid) + "): " + std::strerror(errno)};
@@ -187,6 +192,7 @@ Result<bool> LocalCluster::wait_until_stopped(pid_t pid, NodeId node, Duration p
   (void)reap(pid);
   std::erase_if(started_, [&](const Started& each) { return each.pid == pid; });
   std::error_code error;
+  std::filesystem::remove(ending_file(node), error);
   std::filesystem::remove(pid_file(node), error);
   if (error) {
     return Error{ErrorCode::io,
@@ -216,6 +222,65 @@ Result<void> LocalCluster::stop(NodeId node) {
   if (*stopped) return {};
   return Error{ErrorCode::io, name(node) + " (process " + std::to_string(target.pid) +
                                   ") does not end even when killed"};
+}
+
+Result<void> LocalCluster::finish_stop(NodeId node) {
+  const ProcessStatus target = process(node);
+  if (target.state == ProcessState::stopped || !is_ending(ending_file(node), target.pid)) return {};
+  tell(name(node) + " (process " + std::to_string(target.pid) +
+       ") was told to end and still does; waiting for that");
+  return stop(node);
+}
+
+Result<void> LocalCluster::end(const std::set<NodeId>& nodes, bool kill) {
+  std::vector<std::pair<NodeId, pid_t>> targets;
+  for (const Started& each : started_) {
+    if (nodes.contains(each.node) && birth_of(each.pid) == each.birth) {
+      targets.emplace_back(each.node, each.pid);
+    }
+  }
+  for (const NodeId node : nodes) {
+    const std::pair target(node, process(node).pid);
+    if (target.second == 0 || !check_identity(node)) continue;
+    if (std::find(targets.begin(), targets.end(), target) == targets.end()) {
+      targets.push_back(target);
+    }
+  }
+  const auto tell_all = [&](int number) {
+    for (const auto& [node, pid] : targets) {
+      mark_ending(ending_file(node), pid);
+      ::kill(pid, number);
+      ::kill(pid, SIGCONT);  // a paused process could not hear
+    }
+  };
+  // Of all, those that do not end in time.
+  const auto wait_for_all = [&](Duration patience) -> Result<std::string> {
+    const auto until = Clock::now() + patience;
+    std::string stubborn;
+    for (const auto& [node, pid] : targets) {
+      const auto left = std::max<Duration>(until - Clock::now(), Duration{0});
+      const auto stopped = wait_until_stopped(pid, node, left);
+      if (!stopped) return stopped.error();
+      if (!*stopped) stubborn += (stubborn.empty() ? "" : ", ") + name(node);
+    }
+    return stubborn;
+  };
+  tell_all(kill ? SIGKILL : SIGTERM);
+  auto stubborn = wait_for_all(kill ? Duration(kKillPatience) : Duration(kTermPatience));
+  if (!kill && stubborn && !stubborn->empty()) {
+    tell(*stubborn + " did not stop within 10 s of being asked to: killed");
+    tell_all(SIGKILL);
+    stubborn = wait_for_all(kKillPatience);
+  }
+  if (!stubborn) return stubborn.error();
+  if (!stubborn->empty()) {
+    return Error{ErrorCode::io, *stubborn + " did not end even when killed"};
+  }
+  const auto left = processes();
+  const bool any = std::any_of(left.begin(), left.end(), [](const ProcessStatus& each) {
+    return each.state != ProcessState::stopped;
+  });
+  return any ? Result<void>() : write_fault_record(fault_file(), {});
 }
 
 Result<std::size_t> LocalCluster::down() {

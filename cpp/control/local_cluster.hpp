@@ -1,8 +1,8 @@
 // A cluster whose nodes are processes of this machine, as cluster.yaml describes it.
 //
-// Under the data directory stand, for each node N: node-N/ (the node's own), node-N.pid, node-N.log
-// and, until it begins, node-N.unbegun; and faults.json. The nodes outlive the LocalCluster:
-// another one, in this process or in another, finds them again.
+// Under the data directory stand, for each node N: node-N/ (the node's own), node-N.pid,
+// node-N.log, until it begins node-N.unbegun, and node-N.ending while it ends; and faults.json. The
+// nodes outlive the LocalCluster: another one, in this process or in another, finds them again.
 //
 // Threads: one at a time. Two processes that start and stop the same cluster at once are kept
 // apart by the nodes' own directory locks only.
@@ -37,10 +37,10 @@ struct ProcessStatus {
 
 // Invariants:
 //  1. No process is signalled that is not recognised as the daemon of the node meant, nor one
-//     whose data directory says that it is of another cluster than the configuration names.
+//     whose data directory says that it is of another cluster than the configuration names; but
+//     end() signals what this object itself started, recognised or not.
 //  2. A node whose directory is empty is started with --initialise only if it is known never to
-//  have
-//     voted, and with --rejoin only if that was asked for by name (control/start_plan.hpp).
+//     have voted, and with --rejoin only if that was asked for by name (control/start_plan.hpp).
 class LocalCluster {
  public:
   // Called with one line of text whenever something is worth telling a waiting person.
@@ -54,21 +54,25 @@ class LocalCluster {
   // it says true. Once it has, it must say so until the call has ended.
   void interrupt_when(std::function<bool()> interrupted) { interrupted_ = std::move(interrupted); }
   // Is told each process that was started, before anything else is done.
-  void on_spawn(std::function<void(pid_t)> spawned) { spawned_ = std::move(spawned); }
+  void on_spawn(std::function<void(NodeId, pid_t)> spawned) { spawned_ = std::move(spawned); }
 
   [[nodiscard]] const node::Configuration& configuration() const { return configuration_; }
 
   // The paxledgerd beside the running executable, or on PATH. Errors: io, with where it looked.
   [[nodiscard]] static Result<std::filesystem::path> find_daemon();
 
-  // Starts every node that does not run, the nodes of `rejoin` with --rejoin, and waits until the
-  // cluster serves. Errors, which name every node that they are about: io (nodes ended: which, how,
-  // and what they wrote last; directories are empty while others have data), no_quorum (it does not
-  // serve within `patience`, or too few nodes run for that), bad_request (nodes of another cluster
-  // answer at these addresses).
+  // Starts every node that does not run, once it has ended where it was told to, the nodes of
+  // `rejoin` with --rejoin, and waits until the cluster serves. Errors, which name every node that
+  // they are about: io (nodes ended: which, how, and what they wrote last; directories are empty
+  // while others have data), no_quorum (it does not serve within `patience`, or too few nodes run
+  // for that), bad_request (nodes of another cluster answer at these addresses).
   [[nodiscard]] Result<void> up(const std::set<NodeId>& rejoin, Duration patience);
   // Stops every node: SIGTERM, and SIGKILL after 10 s. Forgets the faults. Returns how many ran.
   [[nodiscard]] Result<std::size_t> down();
+  // Ends these nodes and no other: whatever runs as one of them, and what this object started as
+  // one, be it so young that it is not recognised yet. All at the same time; SIGTERM, and SIGKILL
+  // after 10 s or, if `kill`, at once. Forgets the faults if nothing runs any more. Errors: io.
+  [[nodiscard]] Result<void> end(const std::set<NodeId>& nodes, bool kill);
 
   // Starts one node, by the same rules as up(), and waits until it answers its client port.
   [[nodiscard]] Result<void> start(NodeId node, bool rejoin = false);
@@ -118,17 +122,20 @@ class LocalCluster {
   struct Started {
     NodeId node;
     pid_t pid = 0;
+    std::uint64_t birth = 0;       // with the pid it names the process
     std::uintmax_t log_begin = 0;  // where its lines begin in its log
   };
 
   // What is to be started of `wanted`; marks a new cluster's nodes as such first.
   Result<StartPlan> plan(const std::set<NodeId>& wanted, const std::set<NodeId>& rejoin) const;
-  // Starts the process only.
-  Result<void> launch(const StartPlan::Step& step);
+  // Starts the process only, with the faults of its links: it has them before it says a word.
+  Result<void> launch(const StartPlan::Step& step, const FaultRecord& record);
   Result<void> prepare_data_dir() const;
   // Held by whoever decides what to start, until it is started, and by down().
   [[nodiscard]] Result<ControlLock> take_control() const;
   [[nodiscard]] std::filesystem::path lock_file(NodeId node) const;
+  // Names the process that was told to end, so that a start does not take it for a running node.
+  [[nodiscard]] std::filesystem::path ending_file(NodeId node) const;
   Result<void> known(NodeId node) const;
   // Errors: bad_request, if the node's directory is of another cluster; with both names.
   Result<void> check_identity(NodeId node) const;
@@ -148,7 +155,10 @@ class LocalCluster {
   // Nodes that ended before this call are nothing that it failed at.
   void forget_ended();
   Result<void> signal(NodeId node, int number);
+  // Ends what an interrupted stop or kill has left ending, if anything.
+  Result<void> finish_stop(NodeId node);
   Result<bool> wait_until_stopped(pid_t pid, NodeId node, Duration patience);
+  Result<void> wait_until_answering(NodeId node, client::Client& db);
   Result<void> restore_link_faults(NodeId node);
   [[nodiscard]] client::Outcome order(client::Client& db, NodeId node, const std::string& argument);
   // Waits until every node that runs and is not paused serves, and tells of those that do
@@ -170,7 +180,7 @@ class LocalCluster {
   std::filesystem::path daemon_;
   Progress progress_;
   std::function<bool()> interrupted_;
-  std::function<void(pid_t)> spawned_;
+  std::function<void(NodeId, pid_t)> spawned_;
   std::vector<Started> started_;
   std::string endings_;  // of started nodes, not yet told
 };

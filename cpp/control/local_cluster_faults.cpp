@@ -34,11 +34,12 @@ Result<void> LocalCluster::kill(NodeId node) {
   if (!record) return record.error();
   const ProcessStatus target = process(node);
   if (auto sent = signal(node, SIGKILL); !sent) return sent;
-  auto stopped = wait_until_stopped(target.pid, node, kKillPatience);
-  if (!stopped) return stopped.error();
+  // Recorded first, for the wait may be interrupted.
   record->killed.insert(node);
   record->paused.erase(node);
-  return write_fault_record(fault_file(), *record);
+  if (auto written = write_fault_record(fault_file(), *record); !written) return written;
+  auto stopped = wait_until_stopped(target.pid, node, kKillPatience);
+  return stopped ? Result<void>() : stopped.error();
 }
 
 Result<void> LocalCluster::pause(NodeId node) {
@@ -46,16 +47,18 @@ Result<void> LocalCluster::pause(NodeId node) {
   auto record = faults();
   if (!record) return record.error();
   if (auto sent = signal(node, SIGSTOP); !sent) return sent;
+  record->paused.insert(node);
+  if (auto written = write_fault_record(fault_file(), *record); !written) return written;
   // A signal arrives when the kernel comes to it.
   while (process(node).state == ProcessState::running) {
     if (auto waited = linger(); !waited) return waited;
   }
-  record->paused.insert(node);
-  return write_fault_record(fault_file(), *record);
+  return {};
 }
 
 Result<void> LocalCluster::resume(NodeId node) {
   if (auto is_known = known(node); !is_known) return is_known;
+  forget_ended();
   auto record = faults();
   if (!record) return record.error();
   if (auto sent = signal(node, SIGCONT); !sent) return sent;
@@ -209,6 +212,8 @@ Result<void> LocalCluster::start_killed(const std::set<NodeId>& killed, std::str
 Result<void> LocalCluster::heal(Duration patience) {
   auto record = faults();
   if (!record) return record.error();
+  // A node that crashed by itself before is no fault that was injected, and none of healing.
+  forget_ended();
   // Nothing is healed of a cluster that is not ours.
   for (const ProcessStatus& each : processes()) {
     if (each.state == ProcessState::stopped) continue;

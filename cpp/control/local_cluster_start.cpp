@@ -55,15 +55,21 @@ Result<StartPlan> LocalCluster::plan(const std::set<NodeId>& wanted,
   return plan;
 }
 
-Result<void> LocalCluster::launch(const StartPlan::Step& step) {
+Result<void> LocalCluster::launch(const StartPlan::Step& step, const FaultRecord& record) {
   const NodeId node = step.node;
   DaemonArguments arguments{daemon_, configuration_.file, node, {}};
   if (!step.flag.empty()) arguments.flags.push_back(step.flag);
+  for (const LinkFault& fault : record.links) {
+    if (fault.from != node || fault.is_clear() || !configuration_.fault_injection) continue;
+    arguments.flags.insert(arguments.flags.end(), {"--fault", fault.admin_argument()});
+  }
+  std::error_code ignored;
+  std::filesystem::remove(ending_file(node), ignored);
   const auto log_begin = begin_log(log_file(node));
   auto pid = spawn(arguments, log_file(node));
   if (!pid) return pid.error();
-  if (spawned_) spawned_(*pid);
-  started_.push_back({node, *pid, log_begin});
+  started_.push_back({node, *pid, birth_of(*pid), log_begin});
+  if (spawned_) spawned_(node, *pid);
   tell("started " + name(node) + " (process " + std::to_string(*pid) + ")" +
        (step.flag == "--rejoin"       ? ", rejoining"
         : step.flag == "--initialise" ? ", with an empty history"
@@ -153,6 +159,9 @@ Result<void> LocalCluster::up(const std::set<NodeId>& rejoin, Duration patience)
   }
   const auto control = take_control();
   if (!control) return control.error();
+  for (const NodeId node : configuration_.node_ids()) {
+    if (auto finished = finish_stop(node); !finished) return finished;
+  }
   forget_ended();
   const auto before = processes();
   const bool none_ran = std::all_of(before.begin(), before.end(), [](const ProcessStatus& each) {
@@ -172,16 +181,13 @@ Result<void> LocalCluster::up(const std::set<NodeId>& rejoin, Duration patience)
   if (!planned) return planned.error();
 
   std::string problems = planned->complaint(configuration_);
-  std::vector<NodeId> fresh;
   for (const StartPlan::Step& step : planned->steps) {
-    const auto launched = launch(step);
+    const auto launched = launch(step, *record);
     if (!launched) {
       add_line(problems, launched.error().message);
       continue;
     }
-    fresh.push_back(step.node);
-    record->killed.erase(step.node);
-    record->paused.erase(step.node);
+    record->came_back(step.node);
   }
   if (auto written = write_fault_record(fault_file(), *record); !written) return written;
 
@@ -193,13 +199,7 @@ Result<void> LocalCluster::up(const std::set<NodeId>& rejoin, Duration patience)
     add_line(problems, serving.error().message);
     return Error{whole ? serving.error().code : ErrorCode::io, problems};
   }
-  for (const NodeId node : fresh) {
-    if (record->links.empty() || process(node).state == ProcessState::stopped) continue;
-    if (auto restored = restore_link_faults(node); !restored) {
-      add_line(problems, restored.error().message);
-    }
-  }
-  if (problems.empty()) return wait_until_ready(kReadyPatience);
+  if (problems.empty()) return wait_until_ready(std::min<Duration>(patience, kReadyPatience));
   add_line(problems, "the cluster serves with the " + std::to_string(count_running()) + " of " +
                          std::to_string(configuration_.nodes.size()) + " nodes that run");
   return Error{ErrorCode::io, problems};
@@ -209,6 +209,7 @@ Result<void> LocalCluster::start(NodeId node, bool rejoin) {
   if (auto is_known = known(node); !is_known) return is_known;
   const auto control = take_control();
   if (!control) return control.error();
+  if (auto finished = finish_stop(node); !finished) return finished;
   if (process(node).state != ProcessState::stopped) return check_identity(node);
   forget_ended();
   const auto planned = plan({node}, rejoin ? std::set<NodeId>{node} : std::set<NodeId>{});
@@ -216,17 +217,20 @@ Result<void> LocalCluster::start(NodeId node, bool rejoin) {
   if (planned->steps.empty()) {
     return Error{ErrorCode::io, planned->complaint(configuration_)};
   }
-  if (auto launched = launch(planned->steps.front()); !launched) return launched;
-  auto restored = restore_link_faults(node);
-  reap_started();
-  // A node that ended again is not back: what was recorded of it stays.
-  if (process(node).state == ProcessState::stopped) return restored;
   auto record = faults();
   if (!record) return record.error();
-  record->killed.erase(node);
-  record->paused.erase(node);
+  auto db = client();
+  if (!db) return db.error();
+  if (auto launched = launch(planned->steps.front(), *record); !launched) return launched;
+  auto answering = wait_until_answering(node, **db);
+  reap_started();
+  // A node that ended again is not back: what was recorded of it stays.
+  if (process(node).state == ProcessState::stopped) return answering;
+  record = faults();
+  if (!record) return record.error();
+  record->came_back(node);
   if (auto written = write_fault_record(fault_file(), *record); !written) return written;
-  return restored;
+  return answering;
 }
 
 Result<void> LocalCluster::restart(NodeId node) {
@@ -234,19 +238,14 @@ Result<void> LocalCluster::restart(NodeId node) {
   return start(node);
 }
 
-// Waits until the node answers, and tells it again of the faults of its links.
-Result<void> LocalCluster::restore_link_faults(NodeId node) {
-  auto record = faults();
-  if (!record) return record.error();
-  auto db = client();
-  if (!db) return db.error();
+Result<void> LocalCluster::wait_until_answering(NodeId node, client::Client& db) {
   client::CallOptions call;
   call.endpoint = endpoint_of(node);
   call.deadline = milliseconds(500);
   const auto until = Clock::now() + kAnswerPatience;
   for (;;) {
-    const auto answer = await((*db)->admin("status", {}, call));
-    if (answer.ok()) break;
+    const auto answer = await(db.admin("status", {}, call));
+    if (answer.ok()) return {};
     if (auto alive = check_started(); !alive) return alive;
     if (Clock::now() >= until) {
       return Error{ErrorCode::io, name(node) + " runs, but does not answer: " + answer.message +
@@ -254,15 +253,25 @@ Result<void> LocalCluster::restore_link_faults(NodeId node) {
     }
     if (auto waited = linger(); !waited) return waited;
   }
+}
+
+// Tells a node of the faults of its links that were ordered while it could not hear.
+Result<void> LocalCluster::restore_link_faults(NodeId node) {
+  auto record = faults();
+  if (!record) return record.error();
+  auto db = client();
+  if (!db) return db.error();
+  if (auto answering = wait_until_answering(node, **db); !answering) return answering;
+  client::CallOptions call;
+  call.endpoint = endpoint_of(node);
+  call.deadline = milliseconds(500);
   for (const LinkFault& fault : record->links) {
     if (fault.from != node) continue;
     const auto answer = await((*db)->admin("fault", fault.admin_argument(), call));
     if (!answer.ok()) return answer.error();
   }
-  const auto done = std::erase_if(record->links, [&](const LinkFault& fault) {
-    return fault.from == node && fault.is_clear();
-  });
-  return done == 0 ? Result<void>() : write_fault_record(fault_file(), *record);
+  record->came_back(node);
+  return write_fault_record(fault_file(), *record);
 }
 
 // --- Waiting ------------------------------------------------------------------------------------

@@ -25,7 +25,9 @@ Error io_error(const std::string& what, int number) {
   return {ErrorCode::io, what + ": " + std::strerror(number)};
 }
 
-constexpr int kThreadsAfterState = 17;  // in /proc/PID/stat
+// Words of /proc/PID/stat, counted from the state, which is 0.
+constexpr int kThreadsAfterState = 17;
+constexpr int kBirthAfterState = 19;
 
 std::vector<std::string_view> split_arguments(std::string_view cmdline) {
   std::vector<std::string_view> arguments;
@@ -42,6 +44,22 @@ std::string read_all(const std::filesystem::path& file) {
   std::ostringstream out;
   out << in.rdbuf();
   return out.str();
+}
+
+// What follows the name in /proc/PID/stat, `pid (name) state …`; empty if there is no such process.
+// The name may hold anything, so the last ')' counts.
+std::string stat_after_name(pid_t pid) {
+  const std::string stat = read_all("/proc/" + std::to_string(pid) + "/stat");
+  const auto name_end = stat.rfind(')');
+  return name_end == std::string::npos || name_end + 2 >= stat.size() ? std::string()
+                                                                      : stat.substr(name_end + 2);
+}
+
+std::string word_of(const std::string& text, int number) {
+  std::istringstream words(text);
+  std::string word;
+  for (int i = 0; i <= number; ++i) words >> word;
+  return word;
 }
 
 // What a child process is started with. RAII around the C interface of posix_spawn.
@@ -169,22 +187,33 @@ ProcessState inspect(pid_t pid, NodeId node, const std::filesystem::path& config
 }
 
 ProcessState state_of(pid_t pid) {
-  const std::filesystem::path proc = "/proc/" + std::to_string(pid);
-  // /proc/PID/stat: pid (name) state …; the name may hold anything, so the last ')' counts.
-  const std::string stat = read_all(proc / "stat");
-  const auto name_end = stat.rfind(')');
-  const char state =
-      name_end == std::string::npos || name_end + 2 >= stat.size() ? 'X' : stat[name_end + 2];
+  const std::string stat = stat_after_name(pid);
+  const char state = stat.empty() ? 'X' : stat[0];
   if (state == 'X') return ProcessState::stopped;
   if (state == 'Z') {
     // While other threads of it are still ending, the files and locks of the process are open.
-    // Their number is the 17th word after the state.
-    std::istringstream words(stat.substr(name_end + 2));
-    std::string word;
-    for (int i = 0; i <= kThreadsAfterState; ++i) words >> word;
-    return word == "0" || word == "1" ? ProcessState::stopped : ProcessState::running;
+    const std::string threads = word_of(stat, kThreadsAfterState);
+    return threads == "0" || threads == "1" ? ProcessState::stopped : ProcessState::running;
   }
   return state == 'T' || state == 't' ? ProcessState::paused : ProcessState::running;
+}
+
+std::uint64_t birth_of(pid_t pid) {
+  const std::string word = word_of(stat_after_name(pid), kBirthAfterState);
+  std::uint64_t birth = 0;
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), birth);
+  return error == std::errc() ? birth : 0;
+}
+
+void mark_ending(const std::filesystem::path& file, pid_t pid) {
+  std::ofstream(file, std::ios::binary | std::ios::trunc) << pid << ' ' << birth_of(pid) << '\n';
+}
+
+bool is_ending(const std::filesystem::path& file, pid_t pid) {
+  std::istringstream words(read_all(file));
+  pid_t marked = 0;
+  std::uint64_t birth = 0;
+  return words >> marked >> birth && marked == pid && birth != 0 && birth == birth_of(pid);
 }
 
 std::optional<pid_t> lock_holder(const std::filesystem::path& lock) {

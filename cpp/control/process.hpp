@@ -8,6 +8,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -66,6 +67,16 @@ std::uintmax_t begin_log(const std::filesystem::path& log);
 
 // The state of process `pid`, whatever it runs. A zombie is stopped.
 [[nodiscard]] ProcessState state_of(pid_t pid);
+
+// When process `pid` began, in clock ticks since the machine did; 0 if there is none. With it, a
+// pid names one process for ever, though the number is given again.
+[[nodiscard]] std::uint64_t birth_of(pid_t pid);
+
+// Remembers in `file` that this process was told to end, for whoever wants to start its successor,
+// be it another program. Nobody depends on it but they, so that a failure is not told.
+void mark_ending(const std::filesystem::path& file, pid_t pid);
+// Whether `file` says so of process `pid`, and of no other that had the number before.
+[[nodiscard]] bool is_ending(const std::filesystem::path& file, pid_t pid);
 
 // The paxledgerd that holds the lock file of a data directory open. The lock itself is not touched:
 // trying it would keep a node that starts at this moment from getting it.

@@ -12,7 +12,9 @@
 #include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
+#include "node/admin.hpp"
 #include "node/configuration.hpp"
 #include "node/exit_codes.hpp"
 #include "node/node.hpp"
@@ -26,6 +28,7 @@ struct Options {
   std::uint32_t node = 0;
   bool initialise = false;
   bool rejoin = false;
+  std::vector<std::string> faults;
   std::string log_level = "info";
 };
 
@@ -44,6 +47,13 @@ void declare(CLI::App& app, Options& options) {
                "This node lost its data: begin empty, do not vote on what it may have forgotten, "
                "and fetch everything from the other nodes. An intact directory is opened as it is")
       ->excludes(initialise);
+  app.add_option(
+         "--fault", options.faults,
+         "A fault that the link to a peer has from the start, as the admin action \"fault\" "
+         "takes it, e.g. '{\"peer\": 2, \"drop\": 0.1}'. May be repeated. Wants "
+         "fault_injection: true")
+      ->allow_extra_args(false)
+      ->type_name("JSON");
   app.add_option("--log-level", options.log_level, "trace, debug, info, warning, error or off")
       ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))
       ->capture_default_str();
@@ -79,6 +89,26 @@ storage::OpenMode mode_of(const Options& options) {
   return options.rejoin ? storage::OpenMode::rejoin : storage::OpenMode::open_existing;
 }
 
+// The faults that the links have from the start. Errors: unauthorized, bad_request.
+Result<std::vector<node::FaultOrder>> faults_of(const Options& options,
+                                                const node::Configuration& configuration) {
+  std::vector<node::FaultOrder> orders;
+  if (options.faults.empty()) return orders;
+  if (!configuration.fault_injection) {
+    return Error{ErrorCode::unauthorized,
+                 "--fault is allowed only where the configuration says fault_injection: true"};
+  }
+  std::vector<NodeId> peers = configuration.node_ids();
+  std::erase(peers, NodeId(options.node));
+  for (const std::string& text : options.faults) {
+    auto order = node::parse_fault_order(text, peers);
+    if (!order.ok()) return order.error();
+    if (order->heal) return Error{ErrorCode::bad_request, "--fault names a peer, and heals none"};
+    orders.push_back(*order);
+  }
+  return orders;
+}
+
 int run(const Options& options) {
   open_log(options);
   auto configuration = node::read_configuration(options.config);
@@ -95,8 +125,14 @@ int run(const Options& options) {
                      known);
     return node::kExitConfiguration;
   }
+  const auto faults = faults_of(options, *configuration);
+  if (!faults.ok()) {
+    spdlog::critical("{}", faults.error().message);
+    return node::kExitUsage;
+  }
   const int stop = stop_descriptor();
-  auto started = node::Node::start(std::move(*configuration), self, mode_of(options), stop);
+  auto started =
+      node::Node::start(std::move(*configuration), self, mode_of(options), stop, *faults);
   if (const auto* failure = std::get_if<node::StartFailure>(&started)) {
     spdlog::critical("{}", failure->message);
     return failure->exit_code;

@@ -70,9 +70,9 @@ milliseconds poll_timeout(Instant deadline, Instant now) {
 
 // --- start -----------------------------------------------------------------------------------
 
-std::variant<std::unique_ptr<Node>, StartFailure> Node::start(Configuration configuration,
-                                                              NodeId self, storage::OpenMode mode,
-                                                              int stop_descriptor) {
+std::variant<std::unique_ptr<Node>, StartFailure> Node::start(
+    Configuration configuration, NodeId self, storage::OpenMode mode, int stop_descriptor,
+    const std::vector<FaultOrder>& faults) {
   auto context = net::Context::create();
   if (!context.ok()) return StartFailure{kExitUnavailable, context.error().message};
   auto bell = net::Wakeup::create();
@@ -82,6 +82,11 @@ std::variant<std::unique_ptr<Node>, StartFailure> Node::start(Configuration conf
   std::unique_ptr<Node> node(new Node(std::move(configuration), self, stop_descriptor,  // NOLINT
                                       std::move(*context), std::move(*bell), std::move(*events)));
   if (auto failure = node->open(mode)) return std::move(*failure);
+  // Nothing is sent or taken in before run().
+  for (const FaultOrder& order : faults) {
+    node->peers_->transport().faults().set(order.peer, order.fault);
+    spdlog::warn("the link to node {} is faulty from the start", order.peer.value());
+  }
   return node;
 }
 

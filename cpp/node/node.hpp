@@ -14,6 +14,7 @@
 #include "engine/replica.hpp"
 #include "net/context.hpp"
 #include "net/wakeup.hpp"
+#include "node/admin.hpp"
 #include "node/block_reads.hpp"
 #include "node/client_desk.hpp"
 #include "node/client_door.hpp"
@@ -44,11 +45,11 @@ namespace paxledger::node {
 class Node {
  public:
   // Opens the directory, then the ports, and starts the threads. `stop_descriptor` becomes
-  // readable when the node is to stop (a signalfd); the caller keeps it.
-  static std::variant<std::unique_ptr<Node>, StartFailure> start(Configuration configuration,
-                                                                 NodeId self,
-                                                                 storage::OpenMode mode,
-                                                                 int stop_descriptor);
+  // readable when the node is to stop (a signalfd); the caller keeps it. The node's links have the
+  // `faults` from the first packet on.
+  static std::variant<std::unique_ptr<Node>, StartFailure> start(
+      Configuration configuration, NodeId self, storage::OpenMode mode, int stop_descriptor,
+      const std::vector<FaultOrder>& faults = {});
   ~Node();
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -135,7 +136,7 @@ TEST_F(LocalClusterTest, KnowsOnlyTheNodesOfItsConfiguration) {
 TEST_F(LocalClusterTest, AnInterruptEndsEveryWaitSoon) {
   auto nodes = cluster("sleep 60");
   std::vector<pid_t> spawned;
-  nodes.on_spawn([&](pid_t pid) { spawned.push_back(pid); });
+  nodes.on_spawn([&](NodeId, pid_t pid) { spawned.push_back(pid); });
   nodes.interrupt_when([&] { return spawned.size() == 3; });
   const auto begin = std::chrono::steady_clock::now();
   const auto up = nodes.up({}, std::chrono::seconds(30));
@@ -152,7 +153,7 @@ TEST_F(LocalClusterTest, AnInterruptEndsEveryWaitSoon) {
 TEST_F(LocalClusterTest, ANodeThatEndedBeforeIsNothingThatAStartFailsAt) {
   auto nodes = cluster("sleep 60");
   pid_t first = 0;
-  nodes.on_spawn([&](pid_t pid) { first = pid; });
+  nodes.on_spawn([&](NodeId, pid_t pid) { first = pid; });
   nodes.interrupt_when([] { return true; });
   EXPECT_EQ(nodes.start(NodeId(1)).error().code, ErrorCode::shutting_down);
   ASSERT_GT(first, 0);
@@ -163,6 +164,76 @@ TEST_F(LocalClusterTest, ANodeThatEndedBeforeIsNothingThatAStartFailsAt) {
   ASSERT_FALSE(second.ok());
   EXPECT_NE(second.error().message.find("node 2 ended with exit code 4"), std::string::npos)
       << second.error().message;
+}
+
+TEST_F(LocalClusterTest, EndsWhatItStartedThoughItIsNotRecognised) {
+  // A script has another name than the daemon, as a process has that was born a moment ago.
+  auto nodes = cluster("exec sleep 60");
+  std::vector<pid_t> spawned;
+  nodes.on_spawn([&](NodeId, pid_t pid) { spawned.push_back(pid); });
+  nodes.interrupt_when([&] { return spawned.size() == 3; });
+  EXPECT_EQ(nodes.up({}, std::chrono::seconds(30)).error().code, ErrorCode::shutting_down);
+  nodes.interrupt_when({});
+  ASSERT_EQ(spawned.size(), 3u);
+  ASSERT_EQ(nodes.process(NodeId(1)).state, ProcessState::stopped);
+  const auto ended = nodes.end({NodeId(1), NodeId(2)}, false);
+  EXPECT_TRUE(ended.ok()) << ended.error().message;
+  EXPECT_EQ(state_of(spawned[0]), ProcessState::stopped);
+  EXPECT_EQ(state_of(spawned[1]), ProcessState::stopped);
+  EXPECT_EQ(state_of(spawned[2]), ProcessState::running) << "it was not to be ended";
+  EXPECT_TRUE(nodes.end({NodeId(3)}, true).ok());
+  EXPECT_EQ(state_of(spawned[2]), ProcessState::stopped);
+}
+
+// Runs under the daemon's name, never answers, and takes half a second to end.
+constexpr const char* kSlowToEnd =
+    "exec bash -c 'exec -a paxledgerd bash -c \"exec 9<> <(:)\n"
+    "trap \\\"read -t 0.5 -u 9; exit 0\\\" TERM\n"
+    "echo deaf\n"
+    "while :; do read -t 0.05 -u 9; done\" x \"$@\"' x \"$@\"";
+
+TEST_F(LocalClusterTest, AStartAfterAnInterruptedStopWaitsForTheOldProcess) {
+  auto nodes = cluster(kSlowToEnd);
+  const NodeId node(1);
+  std::vector<pid_t> spawned;
+  ProcessState old = ProcessState::stopped;
+  nodes.on_spawn([&](NodeId, pid_t pid) {
+    if (!spawned.empty()) old = state_of(spawned.front());
+    spawned.push_back(pid);
+  });
+  // It never answers, so that its start is waited for until it would be slow to end.
+  const auto all_are_slow = [&] {
+    std::istringstream lines(last_lines(nodes.log_file(node), 100));
+    std::size_t count = 0;
+    for (std::string line; std::getline(lines, line);) count += line == "deaf" ? 1 : 0;
+    return !spawned.empty() && count == spawned.size();
+  };
+  nodes.interrupt_when(all_are_slow);
+  EXPECT_EQ(nodes.start(node).error().code, ErrorCode::shutting_down);
+  nodes.interrupt_when([] { return true; });
+  EXPECT_EQ(nodes.stop(node).error().code, ErrorCode::shutting_down);
+  ASSERT_EQ(nodes.process(node).state, ProcessState::running) << "it takes a while to end";
+
+  // Another object, as another program would have it, knows of the stop as well.
+  for (int by = 0; by < 2; ++by) {
+    auto others = cluster(kSlowToEnd);
+    auto& starting = by == 0 ? nodes : others;
+    const std::size_t before = spawned.size();
+    old = ProcessState::running;
+    starting.on_spawn([&](NodeId, pid_t pid) {
+      old = state_of(spawned.back());
+      spawned.push_back(pid);
+    });
+    starting.interrupt_when([&] { return spawned.size() > before && all_are_slow(); });
+    EXPECT_EQ(starting.start(node).error().code, ErrorCode::shutting_down);
+    EXPECT_EQ(spawned.size(), before + 1) << "the ending process was taken for a running node";
+    EXPECT_EQ(old, ProcessState::stopped);
+    nodes.interrupt_when([] { return true; });
+    EXPECT_EQ(nodes.stop(node).error().code, ErrorCode::shutting_down);
+  }
+  nodes.interrupt_when({});
+  EXPECT_TRUE(nodes.end({node}, true).ok());
+  for (const pid_t pid : spawned) EXPECT_EQ(state_of(pid), ProcessState::stopped);
 }
 
 }  // namespace
