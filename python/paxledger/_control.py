@@ -9,12 +9,14 @@ import logging
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from paxledger import _core
 from paxledger._calls import Outcome
+from paxledger._ending import Ending
 from paxledger.errors import (
     BadRequest,
     ClosedError,
@@ -42,6 +44,7 @@ class Control:
     Attributes:
         configuration: What the C++ library has read of cluster.yaml.
         ids: The nodes, in the file's order.
+        ending: What happens when the cluster is closed, or nothing refers to this any more.
     """
 
     def __init__(self, file: str | os.PathLike[str]) -> None:
@@ -56,6 +59,9 @@ class Control:
         self._closed = False
         self._lock = threading.Lock()
         self._asker: _core.Client | None = None
+        self.ending = Ending(self._core, f"the cluster {self.name!r} of {self.file}")
+        # The end of the interpreter has a place of its own, in the right order with others.
+        weakref.finalize(self, self.ending.drop).atexit = False
 
     # ---- whether it may be used
 
@@ -113,7 +119,7 @@ class Control:
 
     @contextlib.contextmanager
     def starting(self) -> Iterator[_core.LocalCluster]:
-        """Within it, processes may be started: they do not outlive this interpreter."""
+        """Within it, processes may be started. Those that are ours do not outlive Python."""
         core = self.core
         try:
             guardian = Guardian.current()
@@ -122,23 +128,17 @@ class Control:
                 f"cannot start the process that ends the nodes when Python dies: {failure}"
             ) from failure
         core.report_to(guardian.fileno())
-        guardian.starting(self.file)
+        guardian.starting(self.file, sorted(core.theirs()))
         try:
             yield core
         finally:
-            # C++ has told of each at once, when it may have had no command line yet to be known by.
-            # It is also what a guardian that takes this one's place will have to know.
-            for pid in self._owned().values():
-                guardian.process(pid)
+            # C++ has told of each at once. This is what a guardian has to know that takes the place
+            # of one that was killed, at this moment or later.
+            with contextlib.suppress(OSError):
+                guardian = Guardian.current()
+            for _, pid, birth in core.ours():
+                guardian.process(pid, birth)
             guardian.started(self.file)
-
-    def owned(self) -> list[int]:
-        """The nodes that run and were started here."""
-        return list(self._owned())
-
-    def _owned(self) -> dict[int, int]:
-        spawned = self._core.spawned()
-        return {node: pid for node, _, pid in self._core.processes() if pid in spawned}
 
     # ---- questions
 

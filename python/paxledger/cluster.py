@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
-import contextlib
 import html
 import os
-import shutil
 import tempfile
 import weakref
 from collections.abc import Iterable
@@ -16,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from paxledger import local_configuration, views, watch
 from paxledger._breakable import Breakable
-from paxledger._connection import seconds
+from paxledger._connection import Connection, seconds
 from paxledger._control import Control
+from paxledger._ending import remove
 from paxledger._observable import Observable
 from paxledger.client import Client, connect_nodes
 from paxledger.codecs import Codec
-from paxledger.errors import BadRequest, Error
+from paxledger.errors import BadRequest
 from paxledger.faults import FaultBoard
 from paxledger.guardian import DIRECTORY_PREFIX, Guardian
 from paxledger.node import Node
@@ -34,12 +32,16 @@ if TYPE_CHECKING:
 class Cluster(Observable, Breakable):
     """The nodes of a cluster.yaml on this machine.
 
-    As a context manager it starts the nodes and, at the end, stops those that it started; nodes
-    that ran before stay as they are. What it started never outlives the interpreter, even if that
-    is killed.
+    As a context manager it starts the nodes and, at the end, stops those that are its own: that
+    were started here, and not seen to run before as somebody else's. Those never outlive the
+    interpreter, even if that is killed. The others run on, also if they were started again here.
 
-    Threads: any; what starts, stops or breaks nodes is done one after the other. A cluster belongs
-    to the process that made it: in a fork, every use raises ForkedError.
+    It is closed by close() or the end of its `with` block. Dropped without that, it kills its
+    nodes, with a ResourceWarning, once none of its nodes, faults and clients is in use either.
+
+    Threads: any; what starts, stops or breaks nodes is done one after the other, and close() ends
+    what other threads do. A cluster belongs to the process that made it: in a fork, every use
+    raises ForkedError. A signal's handler that is run within a call cannot use it, only raise.
 
     Example:
         >>> with paxledger.Cluster.local(nodes=3) as three:
@@ -52,10 +54,6 @@ class Cluster(Observable, Breakable):
         self._control = Control(file)
         self._board = FaultBoard(self._control)
         self._nodes = {node: Node(self._control, self._board, node) for node in self._control.ids}
-        self._clients: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._temporary: Path | None = None
-        self._ports: PortBlock | None = None
-        _open.add(self)
 
     @classmethod
     def from_yaml(cls, path: str | os.PathLike[str]) -> Cluster:
@@ -131,10 +129,12 @@ class Cluster(Observable, Breakable):
         except BaseException:
             ports.close()
             if temporary is not None:
-                _remove(temporary)
+                remove(temporary)
             raise
-        cluster._ports = ports
-        cluster._temporary = temporary
+        cluster._control.ending.ports = ports
+        if temporary is not None:
+            cluster._control.ending.temporary = temporary
+            cluster._control.core.claim_all()
         return cluster
 
     # ---- starting and stopping
@@ -182,9 +182,13 @@ class Cluster(Observable, Breakable):
         return ran
 
     def close(self) -> None:
-        """Stops the nodes that were started here, closes the clients, removes what is temporary.
+        """Stops the nodes that are its own, closes the clients, removes what is temporary.
 
-        Closing twice does nothing.
+        Closing again does nothing; after Ctrl-C, which kills the nodes at once, nothing is left to
+        do either. Another thread's calls end with ClosedError.
+
+        Raises:
+            SystemFailure: A node does not end.
 
         Example:
             >>> other = paxledger.Cluster.local(nodes=1).start()
@@ -195,42 +199,10 @@ class Cluster(Observable, Breakable):
         self._end(kill=False)
 
     def _end(self, *, kill: bool) -> None:
-        if self._control.closed or self._control.forked:
+        if self._control.forked:
             return
-        for client in list(self._clients):
-            with contextlib.suppress(Exception):
-                client.close()
-        try:
-            if not kill:
-                self._stop_owned()
-        finally:
-            try:
-                # What is left after an interrupted or a failed stop, or is not worth a farewell.
-                self._kill_owned()
-            finally:
-                self._control.close()
-                _open.discard(self)
-                if self._ports is not None:
-                    self._ports.close()
-                if self._temporary is not None:
-                    _remove(self._temporary)
-
-    def _stop_owned(self) -> None:
-        core = self._control.core
-        owned = self._control.owned()
-        running = [
-            node for node, (state, _) in self._control.processes().items() if state != "stopped"
-        ]
-        if owned and set(owned) == set(running):
-            core.down()
-            return
-        for node in owned:
-            core.stop(node)
-
-    def _kill_owned(self) -> None:
-        for node in self._control.owned():
-            with contextlib.suppress(Error):
-                self._control.core.kill(node)
+        self._control.close()
+        self._control.ending.end(kill=kill)
 
     @property
     def closed(self) -> bool:
@@ -332,7 +304,9 @@ class Cluster(Observable, Breakable):
             '555-0100'
         """
         client = connect_nodes(self._endpoints(), codec=codec, cluster=self.name, **options)
-        self._clients.add(client)
+        connection = client._connection
+        self._control.ending.connections[id(connection)] = connection
+        _in_use[connection] = self._control
         return client
 
     def aclient(self, codec: str | Codec = "bytes", **options: Any) -> aio.Client:
@@ -351,7 +325,9 @@ class Cluster(Observable, Breakable):
         """
         from paxledger import aio
 
-        return aio.connect_nodes(self._endpoints(), codec=codec, cluster=self.name, **options)
+        client = aio.connect_nodes(self._endpoints(), codec=codec, cluster=self.name, **options)
+        _in_use[client._doors.connection] = self._control
+        return client
 
     def watch(self, seconds: float | None = None, interval: float = 0.25) -> None:
         """Shows the cluster live, in a notebook or in a terminal, until Ctrl-C.
@@ -378,18 +354,5 @@ class Cluster(Observable, Breakable):
         return f"<paxledger.Cluster {self.name}: {states}>"
 
 
-def _remove(directory: Path) -> None:
-    shutil.rmtree(directory, ignore_errors=True)
-    with contextlib.suppress(OSError):
-        Guardian.current().keep(str(directory))
-
-
-_open: weakref.WeakSet[Cluster] = weakref.WeakSet()
-
-
-@atexit.register
-def _close_all() -> None:
-    """Stops what was started and not closed."""
-    for each in list(_open):
-        with contextlib.suppress(Exception):
-            each._end(kill=False)
+# A cluster runs as long as something refers to it, be it only a client: connection → cluster.
+_in_use: weakref.WeakKeyDictionary[Connection, Control] = weakref.WeakKeyDictionary()

@@ -3,19 +3,23 @@
 This file has two sides. The interpreter's side, `Guardian`, starts the file as a process of its own
 and keeps one end of a socket pair; the other end is that process's standard input. The interpreter
 says what it starts; when the socket ends, because the interpreter closed it or is no more, the
-process kills what still runs. It holds a pidfd of each node, so that no number is ever taken for
-another process.
+process kills what still runs. A process is known by its pid and its time of birth, and held by a
+pidfd from when it is told of until it ends, so that no number is ever taken for another process.
 
 What is said, as lines of JSON:
 
-    ["process", PID]              a node that the interpreter started
-    ["starting", FILE, TIME]      from TIME on (boot time, ns) it starts nodes of this cluster.yaml
+    ["process", PID, BIRTH]       a node that the interpreter started, and when (clock ticks since
+                                  the machine did)
+    ["starting", FILE, TIME, [NODE…]]
+                                  from TIME on (boot time, ns) it starts nodes of this cluster.yaml;
+                                  these ones belong to somebody else, and outlive it
     ["started", FILE]             it is done with that
     ["directory", PATH]           a temporary directory, to be removed once all nodes are gone
     ["keep", PATH]                no longer
 
 A node begins to run before its pid can be said. Should the interpreter die in between, the node is
-found by its command line and its time of birth: that is what "starting" is for.
+found by its command line and its time of birth: that is what "starting" is for. Nodes whose
+cluster.yaml is in a temporary directory end with it, whoever started them.
 
 Only the standard library is used, and nothing of this package: the process runs this file alone.
 """
@@ -64,9 +68,16 @@ class Guardian:
             assert cls._current is not None
             return cls._current
 
+    @classmethod
+    def present(cls) -> Guardian | None:
+        """Returns the guardian if there is one. Waits for nothing."""
+        return cls._current
+
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._processes: set[int] = set()
+        # A finalizer may run within any of these methods, and has to say something itself.
+        self._lock = threading.RLock()
+        self._processes: dict[int, int] = {}  # pid → birth
+        self._starting: dict[str, tuple[int, list[int]]] = {}
         self._directories: list[str] = []
         ours, theirs = socket.socketpair()
         with theirs:
@@ -101,17 +112,20 @@ class Guardian:
         """The socket, for C++ to report processes to."""
         return self._socket.fileno()
 
-    def process(self, pid: int) -> None:
+    def process(self, pid: int, birth: int) -> None:
         """Tells of a node that was started. To tell it again does no harm."""
-        self._processes.add(pid)
-        self._say("process", pid)
+        known = {each: born for each, born in self._processes.items() if _birth(each) == born}
+        self._processes = known | {pid: birth}
+        self._say("process", pid, birth)
 
-    def starting(self, file: str) -> None:
-        """Nodes of this cluster.yaml are about to be started."""
-        self._say("starting", file, time.clock_gettime_ns(time.CLOCK_BOOTTIME))
+    def starting(self, file: str, theirs: list[int]) -> None:
+        """Nodes of this cluster.yaml are about to be started. Those of others outlive Python."""
+        self._starting[file] = (time.clock_gettime_ns(time.CLOCK_BOOTTIME), theirs)
+        self._say("starting", file, *self._starting[file])
 
     def started(self, file: str) -> None:
         """All that were to be started are."""
+        self._starting.pop(file, None)
         self._say("started", file)
 
     def directory(self, path: str) -> None:
@@ -125,7 +139,7 @@ class Guardian:
             self._directories.remove(path)
         self._say("keep", path)
 
-    def _say(self, *words: str | int) -> bool:
+    def _say(self, *words: str | int | list[int]) -> bool:
         """Whether somebody hears it. Without words it only asks that."""
         line = json.dumps(words).encode() + b"\n"
         with self._lock:
@@ -137,15 +151,20 @@ class Guardian:
 
     def _replaced(self) -> Guardian:
         """A new one that knows what this one knew."""
-        self._socket.close()
         with contextlib.suppress(ChildProcessError):
             os.waitpid(self.pid, os.WNOHANG)
         new = Guardian()
-        for pid in sorted(self._processes):
-            if Path(f"/proc/{pid}").exists():
-                new.process(pid)
+        # C++ may be about to write to the descriptor: it stays the same one.
+        os.dup2(new._socket.fileno(), self._socket.fileno(), inheritable=False)
+        new._socket.close()
+        new._socket = self._socket
         for path in self._directories:
             new.directory(path)
+        for pid, birth in self._processes.items():
+            new.process(pid, birth)
+        for file, (since, theirs) in self._starting.items():
+            new._starting[file] = (since, theirs)
+            new._say("starting", file, since, theirs)
         return new
 
     @classmethod
@@ -170,19 +189,20 @@ def _arguments(pid: int) -> list[str]:
         return []
 
 
-def _is_daemon(pid: int, file: str | None = None) -> bool:
-    """Whether the process runs paxledgerd, for this cluster.yaml if one is given."""
+def _daemon(pid: int) -> tuple[str, str] | None:
+    """The cluster.yaml and the node that the process serves, if it runs paxledgerd."""
     arguments = _arguments(pid)
     if not arguments or os.path.basename(arguments[0]) != "paxledgerd":  # noqa: PTH119
-        return False
-    return file is None or ("--config", file) in zip(arguments, arguments[1:], strict=False)
+        return None
+    options = dict(zip(arguments[1:], arguments[2:], strict=False))
+    return options.get("--config", ""), options.get("--node", "")
 
 
-def _birth_ns(pid: int) -> int:
-    """When the process began, as CLOCK_BOOTTIME counts, rounded up to a tick; 0 if unknown."""
+def _birth(pid: int) -> int:
+    """When the process began, in clock ticks since the machine did; 0 if there is none."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-        return (int(fields[19]) + 1) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+        return int(fields[19])
     except (OSError, ValueError, IndexError):
         return 0
 
@@ -191,16 +211,17 @@ class _Watch:
     """What the guardian knows."""
 
     def __init__(self) -> None:
-        self.nodes: dict[int, int] = {}  # pidfd → pid
-        self.starting: dict[str, int] = {}  # cluster.yaml → since when, ns of boot time
+        self.nodes: dict[int, tuple[int, int]] = {}  # pidfd → pid, birth
+        # cluster.yaml → since when, ns of boot time; which nodes are somebody else's
+        self.starting: dict[str, tuple[int, list[int]]] = {}
         self.directories: set[str] = set()
 
     def hear(self, line: bytes) -> None:
         match json.loads(line):
-            case ["process", int(pid)]:
-                self.adopt(pid)
-            case ["starting", str(file), int(since)]:
-                self.starting[file] = since
+            case ["process", int(pid), int(birth)]:
+                self.adopt(pid, birth)
+            case ["starting", str(file), int(since), list(theirs)]:
+                self.starting[file] = (since, theirs)
             case ["started", str(file)]:
                 self.starting.pop(file, None)
             case ["directory", str(path)]:
@@ -210,16 +231,17 @@ class _Watch:
             case _:
                 pass
 
-    def adopt(self, pid: int) -> None:
-        """Takes hold of a process, if it still is a node."""
+    def adopt(self, pid: int, birth: int) -> None:
+        """Takes hold of a process, if it still is the one that was born then."""
+        if (pid, birth) in self.nodes.values():
+            return
         try:
             descriptor = os.pidfd_open(pid)
         except OSError:  # it has ended
             return
-        # Looked at after it is held: the number cannot pass to another process any more. A process
-        # that has ended leaves no command line.
-        if _is_daemon(pid) and pid not in self.nodes.values():
-            self.nodes[descriptor] = pid
+        # Looked at after it is held: the number cannot pass to another process any more.
+        if birth and _birth(pid) == birth:
+            self.nodes[descriptor] = (pid, birth)
         else:
             os.close(descriptor)
 
@@ -228,15 +250,28 @@ class _Watch:
         del self.nodes[descriptor]
         os.close(descriptor)
 
-    def find_newborn(self) -> None:
-        """Takes hold of the nodes whose start was announced, but whose pid was not."""
+    def find_unsaid(self) -> None:
+        """Takes hold of the nodes that are to end, but of which nobody has told."""
         for entry in os.listdir("/proc"):  # noqa: PTH208
             if not entry.isdecimal():
                 continue
             pid = int(entry)
-            for file, since in self.starting.items():
-                if _is_daemon(pid, file) and _birth_ns(pid) >= since:
-                    self.adopt(pid)
+            birth = _birth(pid)
+            # Its command line is looked at after its birth. Should the number pass to another
+            # process in between, the birth is not that of the one that is taken hold of.
+            daemon = _daemon(pid)
+            if daemon and self._is_to_end(*daemon, birth):
+                self.adopt(pid, birth)
+
+    def _is_to_end(self, file: str, node: str, birth: int) -> bool:
+        if any(file.startswith(path + os.sep) for path in self.directories):
+            return True
+        if file not in self.starting:
+            return False
+        since, theirs = self.starting[file]
+        # A birth is rounded down to a tick.
+        born_ns = (birth + 1) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+        return born_ns >= since and node not in map(str, theirs)
 
     def kill_all(self) -> None:
         """Kills every node, paused ones too."""
@@ -288,7 +323,7 @@ def main() -> None:
     births_until = time.monotonic() + (_BIRTH_PATIENCE_S if watch.starting else 0)
     end_until = time.monotonic() + _END_PATIENCE_S
     while True:
-        watch.find_newborn()
+        watch.find_unsaid()
         watch.kill_all()
         now = time.monotonic()
         if (not watch.nodes and now >= births_until) or now >= end_until:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from paxledger.cluster import Cluster
-from paxledger.guardian import Guardian
+from paxledger.guardian import Guardian, _birth, _Watch
 from waiting import scaled, wait_until
 
 BEGIN = """
@@ -127,24 +129,135 @@ def test_nodes_end_when_the_interpreter_is_killed_while_it_starts_them(
     assert_nothing_left(file, int(guardian))
 
 
-def test_a_node_whose_birth_was_only_announced_is_found(interpreters: list[Interpreter]) -> None:
+UNSAID = """
+import subprocess
+from paxledger.programs import find_program
+guardian = Guardian.current()
+cluster = Cluster.local(2, directory=sys.argv[1] or None)
+def begin(node):
+    words = [find_program("paxledgerd"), "--config", cluster.file, "--node", str(node)]
+    return subprocess.Popen([*words, "--initialise"], stdin=-3, stdout=-3, stderr=-3).pid
+"""
+
+
+def test_a_node_whose_birth_was_only_announced_is_found(
+    interpreters: list[Interpreter], tmp_path: Path
+) -> None:
     # As if the interpreter had died between making the process and telling of it.
     interpreters.append(
         Interpreter(
-            "import subprocess\n"
-            "from paxledger.programs import find_program\n"
-            "cluster = Cluster.local(1)\n"
-            "guardian = Guardian.current()\n"
-            "guardian.starting(cluster.file)\n"
-            "node = subprocess.Popen([find_program('paxledgerd'), '--config', cluster.file,"
-            " '--node', '1', '--initialise'], stdin=-3, stdout=-3, stderr=-3)\n"
-            "say(cluster.file, guardian.pid, node.pid); wait()"
+            UNSAID + "guardian.starting(cluster.file, [2])\n"
+            "say(guardian.pid, begin(1), begin(2)); wait()",
+            str(tmp_path / "kept"),
         )
+    )
+    guardian, ours, theirs = map(int, interpreters[0].line())
+    try:
+        assert alive(ours)
+        interpreters[0].kill()
+        wait_until("the guardian has ended", lambda: not alive(guardian), 10)
+        assert not alive(ours)
+        assert alive(theirs), "it belongs to somebody else"
+    finally:
+        os.kill(theirs, signal.SIGKILL)
+
+
+def test_what_others_start_in_a_temporary_directory_ends_with_it(
+    interpreters: list[Interpreter],
+) -> None:
+    interpreters.append(
+        Interpreter(UNSAID + "say(cluster.file, guardian.pid, begin(1)); wait()", "")
     )
     file, guardian, node = interpreters[0].line()
     assert alive(int(node))
     interpreters[0].kill()
     assert_nothing_left(file, int(guardian))
+
+
+# ---- which process is meant
+
+
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that has no command line of a node, as one has that is being born."""
+    process = subprocess.Popen(["sleep", "60"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+
+
+def test_a_process_is_held_by_its_number_and_its_birth_whatever_its_command_line(
+    sleeper: subprocess.Popen[bytes],
+) -> None:
+    watch = _Watch()
+    watch.hear(json.dumps(["process", sleeper.pid, _birth(sleeper.pid)]).encode())
+    watch.hear(json.dumps(["process", sleeper.pid, _birth(sleeper.pid)]).encode())
+    assert list(watch.nodes.values()) == [(sleeper.pid, _birth(sleeper.pid))]
+    watch.kill_all()
+    assert sleeper.wait(scaled(5)) == -signal.SIGKILL
+    watch.forget(*watch.nodes)
+    assert watch.nodes == {}
+
+
+def test_a_number_that_was_given_again_is_not_adopted(sleeper: subprocess.Popen[bytes]) -> None:
+    before = descriptors()
+    watch = _Watch()
+    watch.adopt(sleeper.pid, _birth(sleeper.pid) - 1)
+    watch.adopt(sleeper.pid, 0)
+    watch.kill_all()
+    assert (watch.nodes, descriptors()) == ({}, before)
+    assert sleeper.poll() is None
+
+
+def held_by(guardian: int) -> set[int]:
+    """The processes that it holds pidfds of."""
+    found = set()
+    for entry in Path(f"/proc/{guardian}/fdinfo").iterdir():
+        with contextlib.suppress(OSError):
+            words = entry.read_text().split()
+            if "Pid:" in words:
+                found.add(int(words[words.index("Pid:") + 1]))
+    return found
+
+
+def test_each_of_many_restarts_is_guarded_and_what_has_ended_is_forgotten() -> None:
+    with Cluster.local(1) as cluster:
+        guardian = Guardian.current()
+        foreign = held_by(guardian.pid) - {cluster.node(1).pid}
+        for _ in range(20):
+            cluster.node(1).restart()
+            node = cluster.node(1).pid
+            wait_until("it is guarded", lambda node=node: node in held_by(guardian.pid))
+            wait_until("only it is", lambda node=node: held_by(guardian.pid) - foreign == {node})
+            assert node in guardian._processes
+            assert not [pid for pid in guardian._processes if not alive(pid)]
+
+
+def test_a_guardian_that_replaces_another_kills_no_number_that_was_given_again(
+    interpreters: list[Interpreter], sleeper: subprocess.Popen[bytes]
+) -> None:
+    interpreters.append(
+        Interpreter(
+            START + "from paxledger import guardian as module\n"
+            "old = Guardian.current()\n"
+            # As if it had been told of a node that has ended since, and whose number this is now.
+            "old._processes[int(sys.argv[1])] = module._birth(int(sys.argv[1])) - 1\n"
+            "old._say('process', int(sys.argv[1]), module._birth(int(sys.argv[1])) - 1)\n"
+            "os.kill(old.pid, signal.SIGKILL); os.waitpid(old.pid, 0)\n"
+            "say(Guardian.current().pid, Guardian.current().fileno() == old.fileno()); wait()",
+            str(sleeper.pid),
+        )
+    )
+    file, _ = interpreters[0].line()
+    new, same = interpreters[0].line()
+    assert same == "True", "C++ writes to the descriptor that it was told"
+    interpreters[0].kill()
+    assert_nothing_left(file, int(new))
+    assert sleeper.poll() is None
 
 
 @pytest.mark.parametrize("end", ["os._exit(3)", "sys.exit(3)"])
