@@ -148,6 +148,69 @@ def test_it_ends_when_the_record_is_full() -> None:
     assert len(client.asked) < 1000
 
 
+class Wrong(Workload):
+    """Gives something that is no operation: the next one, or the first that is written."""
+
+    def __init__(self, *, first: bool, **pace: Any) -> None:
+        super().__init__(**pace)
+        self.first = first
+
+    def initial(self, random: Random) -> Any:
+        return iter([5]) if self.first else iter(())
+
+    def next_operation(self, random: Random) -> Any:
+        return 5
+
+
+@pytest.mark.parametrize("first", [False, True])
+@pytest.mark.parametrize("pace", [{"concurrency": 3}, {"rate": 100.0}], ids=str)
+def test_what_is_no_operation_is_refused_with_the_name_of_the_workload(
+    pace: dict[str, Any], first: bool
+) -> None:
+    table, _, driver = run(Wrong(first=first, **pace), lambda now: 0.0, duration=30)
+    assert isinstance(driver.failure, TypeError)
+    where = "initial of Wrong" if first else "next_operation of Wrong"
+    assert where in str(driver.failure) and "5; expected an Operation" in str(driver.failure)
+    assert len(table) == 0
+
+
+def test_an_abort_writes_down_at_once_what_is_under_way() -> None:
+    clock, record = Clock(), OperationRecord()
+    closing = threading.Event()
+
+    class Slow(Imagined):
+        """Its answers, and the end of its close, take longer than the test waits."""
+
+        async def __aexit__(self, *_: object) -> None:
+            await asyncio.get_running_loop().run_in_executor(None, closing.wait, 30)
+
+    driver = Driver(
+        lambda: cast(Client, Slow(clock, lambda now: 60.0)),
+        Mixed(concurrency=8, fill=False),
+        Random(1),
+        record,
+        clock,
+        60.0,
+        threading.Event(),
+    )
+    driver.start()
+    assert driver.ready.wait(10)
+    clock.start()
+    driver.join(0.2)
+    driver.abort()
+    try:
+        assert driver.settled.wait(5)
+        table = operations_table(record)
+        assert len(table) == 8
+        assert set(table["outcome"]) == {"unknown", "interrupted"}
+        assert set(table[table["kind"] == "put"]["outcome"]) == {"unknown"}
+        assert driver.alive(), "the client takes its time, and nobody waits for it"
+    finally:
+        closing.set()
+        driver.join(30)
+    assert driver.failure is None
+
+
 class Broken(Workload):
     def next_operation(self, random: Random) -> Operation:
         raise ZeroDivisionError("a mistake of the workload")

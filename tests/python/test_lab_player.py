@@ -200,6 +200,36 @@ def test_a_missing_leader_is_an_error_with_its_reason() -> None:
         Resolver(cast(Cluster, cluster), Random(1)).find("leader", "kill", set())
 
 
+def test_an_action_that_hangs_is_recorded_as_interrupted_and_nothing_after_it() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hang(_: Cluster) -> None:
+        begun.set()
+        go_on.wait(30)
+
+    cluster, clock = Noting(), Clock()
+    events: list[FaultEvent] = []
+    schedule = at(0.0).call(hang) + at(0.01).heal()
+    player = Player(
+        cast(Cluster, cluster), schedule, 1.0, Random(1), clock, events, threading.Event(),
+        lambda line: None,
+    )  # fmt: skip
+    player.start()
+    clock.start()
+    try:
+        assert begun.wait(10)
+        player.abandon(patience=0.01)
+        assert player.alive()
+        assert [(each.text, each.error) for each in events] == [
+            ("call hang", "interrupted while it was under way; it went on by itself")
+        ]
+    finally:
+        go_on.set()
+        player.join(20)
+    assert len(events) == 1, "a result that was handed out does not change any more"
+    assert cluster.told == []
+
+
 def test_actions_come_in_the_order_of_time_and_not_before_it() -> None:
     events, _, _ = play(every(0.05, until=0.3).pause("random") + at(0.12).heal(), duration=0.4)
     assert [each.planned for each in events] == sorted(each.planned for each in events)

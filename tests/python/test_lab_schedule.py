@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from paxledger import lab
-from paxledger.lab import Schedule, at, every
+from paxledger.lab import Schedule, Step, at, every
 from paxledger.lab.moments import Moment
 
 
@@ -99,6 +99,21 @@ def test_repetition_counts_without_rounding_errors_and_ends_with_the_experiment(
         (lambda: at(1).isolate(1, one_way="both"), ValueError, '"in", "out" or None'),
         (lambda: at(1).drop(1, 2, 1.5), ValueError, "probability"),
         (lambda: at(1).call(untyped("heal")), TypeError, "function"),
+        (lambda: at(1).kill("leader!"), ValueError, "not 'leader!'"),
+        (lambda: at(1).kill(0), ValueError, "from 1 on, not 0"),
+        (lambda: at(1).kill(-3), ValueError, "from 1 on, not -3"),
+        (lambda: at(1).kill(untyped(None)), TypeError, "not None"),
+        (lambda: at(1).partition([1], untyped(2.5)), TypeError, "list of nodes.*not 2.5"),
+        (lambda: at(1).drop(1, 2, untyped("x")), TypeError, "probability is .*not 'x'"),
+        (lambda: at(1).drop(1, 2, float("nan")), ValueError, "probability is .*not nan"),
+        (lambda: at(1).delay(1, 2, float("nan")), ValueError, "a delay is .*not nan"),
+        (lambda: at(1).fail_link(1, 2, one_way=untyped("in")), TypeError, "one_way is .*not 'in'"),
+        (lambda: at(1).start(1, rejoin=untyped(1)), TypeError, "rejoin is True or False, not 1"),
+        (lambda: every(1, until=float("inf")), ValueError, "until is .*not inf"),
+        (lambda: every(1, start=-1), ValueError, "start is .*not -1"),
+        (lambda: Step(first=float("nan"), action="heal"), ValueError, "first is .*not nan"),
+        (lambda: Schedule(untyped(5)), TypeError, "not of 5"),
+        (lambda: Schedule(untyped("kill")), TypeError, "not of 'kill'"),
     ],
 )
 def test_what_makes_no_sense_is_refused_where_it_is_written(

@@ -91,7 +91,7 @@ def test_the_phone_book_has_net_ids_and_numbers() -> None:
         {"rate": 0},
         {"rate": float("nan")},
         {"concurrency": 0},
-        {"outstanding_max": 0},
+        {"rate": 5, "outstanding_max": 0},
         {"deadline": 0},
         {"nodes": []},
         {"reads": 1.5},
@@ -107,12 +107,74 @@ def test_the_phone_book_has_net_ids_and_numbers() -> None:
     ids=str,
 )
 def test_a_setting_out_of_its_bounds_is_refused_with_its_name(options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"[a-z]+"):
+    *_, name = options
+    with pytest.raises(ValueError, match=name):
         Mixed(**options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"rate": "fast"},
+        {"rate": True},
+        {"concurrency": 2.5},
+        {"rate": 5, "outstanding_max": "many"},
+        {"deadline": "soon"},
+        {"deadline": None},
+        {"nodes": "12"},
+        {"nodes": 3},
+        {"nodes": [1, "2"]},
+        {"reads": "half"},
+        {"deletes": None},
+        {"keys": "all"},
+        {"keys": 1.5},
+        {"distribution": 3},
+        {"skew": "much"},
+        {"value_bytes": 1.5},
+        {"consistency": None},
+        {"node": "1"},
+        {"fill": "no"},
+        {"prefix": 3},
+        {"name": 7},
+        {"codec": 7},
+    ],
+    ids=str,
+)
+def test_a_setting_of_a_wrong_type_is_refused_with_its_name_and_value(
+    options: dict[str, Any],
+) -> None:
+    *_, name = options
+    with pytest.raises(TypeError, match=name) as caught:
+        Mixed(**options)
+    assert name == "codec" or repr(options[name]) in str(caught.value) or name == "nodes"
+
+
+def test_a_loop_is_open_or_closed_and_takes_no_setting_that_it_would_ignore() -> None:
+    with pytest.raises(ValueError, match=r"rate=100.*concurrency=4.*outstanding_max= bounds"):
+        Mixed(rate=100, concurrency=4)
+    with pytest.raises(ValueError, match=r"outstanding_max=9.*concurrency="):
+        Mixed(outstanding_max=9)
+    assert Mixed().concurrency == 16
+    assert Mixed(rate=100).outstanding_max == 4096
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: Operation("get", 5), "key is .*not 5"),  # type: ignore[arg-type]
+        (lambda: Operation(5, "k"), "kind is .*not 5"),  # type: ignore[arg-type]
+        (lambda: Operation("get", "k", node="1"), "node is .*not '1'"),  # type: ignore[arg-type]
+        (lambda: Phonebook(people=0.5), "people is .*not 0.5"),  # type: ignore[arg-type]
+        (lambda: Phonebook(seed="a"), "seed is .*not 'a'"),  # type: ignore[arg-type]
+    ],
+)
+def test_an_operation_of_wrong_types_is_refused_where_it_is_made(make: Any, text: str) -> None:
+    with pytest.raises(TypeError, match=text):
+        make()
 
 
 def test_a_workload_without_operations_says_what_it_lacks() -> None:
     with pytest.raises(NotImplementedError, match="must define next_operation"):
         Workload().next_operation(Random(1))
-    with pytest.raises(ValueError, match="an operation is one of"):
+    with pytest.raises(ValueError, match="kind is one of"):
         Operation("scan", "k")

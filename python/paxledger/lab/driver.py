@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import selectors
 import threading
@@ -17,7 +18,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from paxledger.errors import Error
+from paxledger.errors import BadRequest, Error, TooLarge
 from paxledger.lab.recording import Clock, OperationRecord
 from paxledger.lab.worker import Worker
 from paxledger.lab.workload import WRITES, Operation, Workload
@@ -34,7 +35,8 @@ ANSWERS = ("ok", "not_found", "compare_failed")
 PAUSE_AFTER_ERROR_S = 0.01
 _LOOK_S = 0.05
 _FILL_OUTSTANDING = 256
-_FILL_TRIES = 20
+# So long no write of the fill may succeed before the cluster counts as one that does not serve.
+_FILL_PATIENCE_S = 10.0
 
 
 class Driver:
@@ -44,6 +46,7 @@ class Driver:
       1. At most `concurrency` operations (closed loop) or `outstanding_max` (open loop) are under
          way.
       2. Every operation that begins is recorded, unless the record is full: then no more begin.
+      3. The exception of every future is retrieved.
 
     Args:
         connect: Makes the client; called on the driver's thread.
@@ -73,10 +76,14 @@ class Driver:
         self._duration = duration
         self._stop = stop
         self._aborted = threading.Event()
-        self._under_way = 0
+        self._under_way: set[asyncio.Future[Any]] = set()
         self._ended: asyncio.Event | None = None
         self._db: aio.Client | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._main_task: asyncio.Task[None] | None = None
+        self._fill_until = math.inf
         self.ready = threading.Event()
+        self.settled = threading.Event()
         self.failure: BaseException | None = None
         self.last_start = 0.0
         self._worker = Worker(self._run, f"workload {workload.name}")
@@ -90,9 +97,23 @@ class Driver:
         return self._worker.alive()
 
     def abort(self) -> None:
-        """Ends it without waiting for what is under way; that ends with the client."""
+        """Ends it without waiting for answers: what is under way is recorded without one.
+
+        After that `settled` is set. The thread lives on until its client is closed.
+        """
         self._aborted.set()
         self._stop.set()
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(self._break_off)
+
+    def _break_off(self) -> None:
+        assert self._main_task is not None
+        for future in list(self._under_way):
+            future.cancel()
+        self._main_task.cancel()
+        if not self._under_way:
+            self.settled.set()
 
     def join(self, timeout: float | None = None) -> None:
         """Waits for the end; at the latest a deadline after the duration."""
@@ -110,9 +131,23 @@ class Driver:
             self._stop.set()
         finally:
             self.ready.set()
+            self.settled.set()
 
     async def _main(self) -> None:
         self._ended = asyncio.Event()
+        self._main_task = asyncio.current_task()
+        self._loop = asyncio.get_running_loop()
+        if self._aborted.is_set():  # before there was a loop to tell
+            return
+        try:
+            await self._work()
+        except asyncio.CancelledError:
+            if not self._aborted.is_set():
+                raise
+        if self.failure is not None:
+            raise self.failure
+
+    async def _work(self) -> None:
         async with self._connect() as db:
             self._db = db
             await self._fill(db)
@@ -126,15 +161,10 @@ class Driver:
             else:
                 await self._open_loop(self._workload.rate)
             await self._drain()
-        # What an abort has left is ended by the client's close, and told by it in a moment.
-        while self._under_way:
-            await asyncio.sleep(0.001)
-        if self.failure is not None:
-            raise self.failure
 
     async def _drain(self) -> None:
         assert self._ended is not None
-        while self._under_way and not self._aborted.is_set():
+        while self._under_way:
             self._ended.clear()
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), _LOOK_S)
@@ -148,22 +178,35 @@ class Driver:
                 break
             if len(pending) >= min(_FILL_OUTSTANDING, self._workload.outstanding_max):
                 await self._filled(db, *pending.popleft())
-            pending.append((operation, self._call(db, operation)))
+            pending.append((operation, self._fill_call(db, operation)))
         while pending:
             await self._filled(db, *pending.popleft())
+
+    def _fill_call(self, db: aio.Client, operation: Operation) -> asyncio.Future[Any]:
+        future = self._call(db, operation)
+        # When one of them fails for good, nobody waits for the others any more.
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return future
 
     async def _filled(
         self, db: aio.Client, operation: Operation, future: asyncio.Future[Any]
     ) -> None:
         # A fill that fails would make an experiment that is not the one asked for.
-        for _ in range(_FILL_TRIES):
+        clock = asyncio.get_running_loop().time
+        while not self._stop.is_set():
             try:
                 await future
+                self._fill_until = math.inf
                 return
-            except Error:
-                await asyncio.sleep(PAUSE_AFTER_ERROR_S)
-                future = self._call(db, operation)
-        await future
+            except Error as failure:
+                self._fill_until = min(self._fill_until, clock() + _FILL_PATIENCE_S)
+                if isinstance(failure, (BadRequest, TooLarge)) or clock() >= self._fill_until:
+                    raise type(failure)(
+                        f"the workload {self._workload.name!r} could not write the keys that are "
+                        f"to be there when it begins (fill=False leaves them out): {failure}"
+                    ) from failure
+            await asyncio.sleep(PAUSE_AFTER_ERROR_S)
+            future = self._fill_call(db, operation)
 
     # --- the loops
 
@@ -198,7 +241,7 @@ class Driver:
             wait = due - self._clock.now()
             if wait > 0:
                 await asyncio.sleep(min(wait, _LOOK_S))
-            elif self._under_way >= self._workload.outstanding_max:
+            elif len(self._under_way) >= self._workload.outstanding_max:
                 self._ended.clear()
                 with contextlib.suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(self._ended.wait(), _LOOK_S)
@@ -209,7 +252,7 @@ class Driver:
                     await asyncio.sleep(0)  # lets what has ended be seen as ended
         # What was due and could not begin is not left out: it would have waited longest.
         while (due := number / rate) < min(self._duration, self._clock.now()):
-            operation = self._workload.next_operation(self._random)
+            operation = self._next()
             now = self._clock.now()
             text = f"{self._workload.outstanding_max} operations were under way to the end"
             self._write_down(operation, due, now, now, NOT_BEGUN, 0, text)
@@ -222,13 +265,13 @@ class Driver:
     def _begin(self, start: float, then: Callable[[bool], None] | None) -> None:
         assert self._db is not None
         try:
-            operation = self._workload.next_operation(self._random)
+            operation = self._next()
             begun = self._clock.now()
             future = self._call(self._db, operation)
         except Exception as failure:  # of the workload's own code: there is no sense in going on
             self.failure = failure
             return
-        self._under_way += 1
+        self._under_way.add(future)
         self.last_start = start
 
         def ended(future: asyncio.Future[Any]) -> None:
@@ -236,8 +279,21 @@ class Driver:
 
         future.add_done_callback(ended)
 
-    @staticmethod
-    def _call(db: aio.Client, operation: Operation) -> asyncio.Future[Any]:
+    def _next(self) -> Operation:
+        operation = self._workload.next_operation(self._random)
+        if not isinstance(operation, Operation):
+            raise TypeError(
+                f"next_operation of {self._workload!r} returned {operation!r}; expected an "
+                'Operation, e.g. Operation("put", "key", b"value")'
+            )
+        return operation
+
+    def _call(self, db: aio.Client, operation: Operation) -> asyncio.Future[Any]:
+        if not isinstance(operation, Operation):
+            raise TypeError(
+                f"initial of {self._workload!r} yielded {operation!r}; expected an Operation, "
+                'e.g. Operation("put", "key", b"value")'
+            )
         if operation.kind == "get":
             return db.entry(operation.key, consistency=operation.consistency, node=operation.node)
         if operation.kind == "put":
@@ -255,14 +311,17 @@ class Driver:
         then: Callable[[bool], None] | None,
     ) -> None:
         end = self._clock.now()
-        self._under_way -= 1
+        self._under_way.discard(future)
         assert self._ended is not None
         self._ended.set()
         kind = operation.kind
         revision = 0
         message = ""
-        error = future.exception()
-        if error is None:
+        error = None if future.cancelled() else future.exception()
+        if future.cancelled():  # by an abort
+            outcome = "unknown" if kind in WRITES else "interrupted"
+            message = "the experiment was interrupted before there was an answer"
+        elif error is None:
             outcome = "ok"
             if kind == "get":
                 revision = future.result().revision
@@ -279,6 +338,8 @@ class Driver:
             self.failure = error
             return
         self._write_down(operation, start, begun, end, outcome, revision, message)
+        if self._aborted.is_set() and not self._under_way:
+            self.settled.set()
         if then is not None:
             then(not message)
 

@@ -17,21 +17,26 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from paxledger import __version__
-from paxledger.errors import Error
+from paxledger.cluster import Cluster
+from paxledger.errors import ClosedError, Error
 from paxledger.lab.driver import Driver
 from paxledger.lab.player import Player
 from paxledger.lab.recording import OPERATIONS_MAX, Clock, OperationRecord, Recording
 from paxledger.lab.result import Result
 from paxledger.lab.sampler import Sampler
 from paxledger.lab.schedule import Schedule, Step
+from paxledger.lab.settings import flag_of, number_of, whole_of
 from paxledger.lab.tables import faults_table, heights_table, leaders_table, operations_table
 from paxledger.lab.workload import Workload
 
 if TYPE_CHECKING:
     from paxledger import aio
-    from paxledger.cluster import Cluster
+
+SEED_MAX = (1 << 64) - 1
 
 _LOOK_S = 0.05
+# So long an interruption waits for what is under way to be written down.
+_BREAK_OFF_S = 0.05
 
 
 class ExperimentError(Error):
@@ -62,14 +67,17 @@ class Experiment:
         workload: What clients do; a list of workloads runs side by side, each with its own client.
         schedule: What is broken when; None for nothing.
         duration: Seconds in which operations begin. Those under way at the end are waited for.
-        seed: From which keys, kinds, values and random targets are drawn; None for a new one,
-            which is in the result.
+        seed: From which keys, kinds, values and random targets are drawn, a whole number from 0 to
+            2^64 - 1; None for a new one, which is in the result.
         interval: Seconds from one question for the nodes' state to the next.
         operations_max: When so many operations are recorded, the workload ends. One takes about 60
             bytes.
 
     Raises:
-        ValueError: The schedule names nodes that there are not, or times after the end.
+        TypeError: An argument is of the wrong type.
+        ValueError: An argument is out of its bounds, or the schedule names nodes that there are
+            not, or times after the end.
+        ClosedError: The cluster was closed.
 
     Example:
         >>> experiment = Experiment(cluster, Puts(rate=100), duration=0.5, seed=7)
@@ -89,43 +97,47 @@ class Experiment:
         interval: float = 0.1,
         operations_max: int = OPERATIONS_MAX,
     ) -> None:
-        if not 0 < duration <= 86400:
-            raise ValueError(f"a duration is above 0 and at most 86,400 seconds, not {duration!r}")
-        if not 0.01 <= interval <= 60:
-            raise ValueError(f"an interval is 0.01 to 60 seconds, not {interval!r}")
-        if operations_max < 1:
-            raise ValueError(f"operations_max is at least 1, not {operations_max!r}")
+        if not isinstance(cluster, Cluster):
+            raise TypeError(f"cluster is a paxledger.Cluster, not {cluster!r}")
         self.cluster = cluster
-        self.workloads = [workload] if isinstance(workload, Workload) else list(workload)
+        self.workloads = _workloads_of(workload)
         self.schedule = Schedule.of(schedule)
-        self.duration = float(duration)
-        self.seed = secrets.randbits(32) if seed is None else seed
-        self.interval = interval
-        self.operations_max = operations_max
+        self.duration = number_of(duration, "duration", 0, 86400, "seconds", above=True)
+        self.seed = secrets.randbits(32)
+        if seed is not None:
+            self.seed = whole_of(seed, "seed", 0, SEED_MAX)
+        self.interval = number_of(interval, "interval", 0.01, 60, "seconds")
+        self.operations_max = whole_of(operations_max, "operations_max", 1, 1 << 40)
         self.result: Result | None = None
         self._check()
 
     def _check(self) -> None:
+        self._check_open()
         for each in self.workloads:
-            if not isinstance(each, Workload):
-                raise TypeError(f"a workload is e.g. Mixed(rate=100), not {each!r}")
-            unknown = set(each.nodes or ()) - set(self.cluster.ids)
+            asked = getattr(each, "node", None)  # of the reads, where the workload has that
+            named = {*(each.nodes or ()), *(() if asked is None else (asked,))}
+            unknown = named - set(self.cluster.ids)
             if unknown:
                 raise ValueError(
                     f"{each!r} names nodes {sorted(unknown)}; the cluster has {self.cluster.ids}"
                 )
-        if not self.workloads:
-            raise ValueError("an experiment needs a workload, e.g. Mixed(rate=100)")
         names = [each.name for each in self.workloads]
         if len(set(names)) < len(names):
             raise ValueError(f"workloads need different names (name=…), not {names}")
         self.schedule.check(self.cluster.ids, self.duration)
 
+    def _check_open(self) -> None:
+        if self.cluster.closed:
+            raise ClosedError(
+                f"the cluster {self.cluster.name!r} is closed; an experiment needs one that runs"
+            )
+
     def run(self, progress: bool = True, strict: bool = True) -> Result:
         """Runs it, and returns what was found.
 
-        Ctrl-C ends it at once, but for an action of the schedule that is under way, such as
-        `heal`; what was found until then is in `self.result`.
+        Ctrl-C ends it at once; what was found until then is in `self.result`. An action of the
+        schedule that is under way, such as `heal`, cannot be taken back: it is recorded as
+        interrupted, and goes on by itself until it is done or the cluster is closed.
 
         Args:
             progress: Whether to show a progress bar.
@@ -134,7 +146,8 @@ class Experiment:
 
         Raises:
             ExperimentError: An action of the schedule failed.
-            Error: The workload could not begin, because the cluster does not serve.
+            ClosedError: The cluster was closed.
+            Error: The workload could not begin, because for 10 seconds the cluster did not serve.
 
         Example:
             >>> schedule = at(0.2).pause("follower", lasting=0.2)
@@ -142,6 +155,9 @@ class Experiment:
             >>> experiment.run(progress=False).faults["action"].tolist()
             ['pause', 'undo']
         """
+        flag_of(progress, "progress")
+        flag_of(strict, "strict")
+        self._check_open()
         run = _Run(self, progress)
         try:
             run.play()
@@ -164,6 +180,20 @@ class Experiment:
             f"<paxledger.lab.Experiment: {self.workloads!r}, {self.schedule!r}, "
             f"{self.duration:g} s, seed {self.seed}>"
         )
+
+
+def _workloads_of(source: object) -> list[Workload]:
+    workloads: list[Workload] = []
+    for each in source if isinstance(source, (list, tuple)) else [source]:
+        if not isinstance(each, Workload):
+            given = f"the class {each.__name__}" if isinstance(each, type) else repr(each)
+            raise TypeError(
+                f"workload is a Workload, e.g. Mixed(rate=100), or a list of them, not {given}"
+            )
+        workloads.append(each)
+    if not workloads:
+        raise ValueError("workload is an empty list; expected at least one, e.g. Mixed(rate=100)")
+    return workloads
 
 
 class _Run:
@@ -252,15 +282,24 @@ class _Run:
                 self._follow()
         except BaseException:
             self._interrupted = True
-            self._length = self._clock.now()
-            for driver in self._drivers:
-                driver.abort()
+            self._length = self._clock.now() if self._clock.started.is_set() else 0.0
+            self._break_off()
             raise
         finally:
             self._end()
         for each in self._threads:
             if each.failure is not None:
                 raise each.failure
+
+    def _break_off(self) -> None:
+        """Ends everything without waiting for answers, for farewells or for slow actions."""
+        self._stop.set()
+        for driver in self._drivers:
+            driver.abort()
+        until = time.monotonic() + _BREAK_OFF_S
+        for driver in self._drivers:
+            driver.settled.wait(max(0.0, until - time.monotonic()))
+        self._player.abandon(max(0.0, until - time.monotonic()))
 
     def _follow(self) -> None:
         while any(each.alive() for each in self._threads):
@@ -282,11 +321,12 @@ class _Run:
         self._bar.update(now - self._bar.n)
 
     def _end(self) -> None:
-        """Ends every thread; on an error earlier than they would."""
+        """Ends every thread; after an interruption those that take longer end by themselves."""
         self._stop.set()
         try:
-            for each in self._threads:
-                each.join()
+            if not self._interrupted:
+                for each in self._threads:
+                    each.join()
         finally:
             self._sampler.stop()
             self._bar.close()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from paxledger.lab.schedule import Schedule, Step
+from paxledger.lab.settings import flag_of, number_of, text_of
 from paxledger.lab.targets import REST, Group, Target, group_of, pair_of, seconds_of, target_of
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class Moment:
             >>> at(3).start(2, rejoin=True)
             at(3.0).start(2, rejoin=True)
         """
-        return self._step("start", (target_of(node),), {"rejoin": rejoin})
+        return self._step("start", (target_of(node),), {"rejoin": flag_of(rejoin, "rejoin")})
 
     def restart(self, node: Target) -> Schedule:
         """Stops a node in good order and starts it again.
@@ -146,7 +147,8 @@ class Moment:
             >>> at(1).fail_link("leader", "follower", one_way=True)
             at(1.0).fail_link('leader', 'follower', one_way=True)
         """
-        return self._step("fail_link", pair_of(a, b), {"one_way": one_way}, lasting=lasting)
+        options = {"one_way": flag_of(one_way, "one_way")}
+        return self._step("fail_link", pair_of(a, b), options, lasting=lasting)
 
     def fix_link(self, a: Target, b: Target, *, one_way: bool = False) -> Schedule:
         """Takes back every fault of a link.
@@ -155,7 +157,7 @@ class Moment:
             >>> at(2).fix_link(1, 2)
             at(2.0).fix_link(1, 2)
         """
-        return self._step("fix_link", pair_of(a, b), {"one_way": one_way})
+        return self._step("fix_link", pair_of(a, b), {"one_way": flag_of(one_way, "one_way")})
 
     def partition(
         self, *groups: Group, one_way: bool = False, lasting: float | None = None
@@ -173,7 +175,8 @@ class Moment:
         checked = tuple(group_of(group) for group in groups)
         if sum(REST in group for group in checked) > 1:
             raise ValueError('only one group can be the "rest"')
-        return self._step("partition", checked, {"one_way": one_way}, lasting=lasting)
+        options = {"one_way": flag_of(one_way, "one_way")}
+        return self._step("partition", checked, options, lasting=lasting)
 
     def isolate(
         self, node: Target, *, one_way: str | None = None, lasting: float | None = None
@@ -258,7 +261,7 @@ class Moment:
         options = {
             "seconds": seconds_of(seconds, "a delay"),
             "jitter": seconds_of(jitter, "jitter") or None,
-            "one_way": one_way,
+            "one_way": flag_of(one_way, "one_way"),
         }
         return self._step("delay", pair_of(a, b), options, lasting=lasting)
 
@@ -271,9 +274,10 @@ class Moment:
         one_way: bool,
         lasting: float | None,
     ) -> Schedule:
-        if not 0 < probability <= 1:
-            raise ValueError(f"a probability is above 0 and at most 1, not {probability!r}")
-        options = {"probability": float(probability), "one_way": one_way}
+        options = {
+            "probability": number_of(probability, "probability", 0, 1, above=True),
+            "one_way": flag_of(one_way, "one_way"),
+        }
         return self._step(action, pair_of(a, b), options, lasting=lasting)
 
     # --- all of it
@@ -296,6 +300,8 @@ class Moment:
         """
         if not callable(function):
             raise TypeError(f"call takes a function of the cluster, not {function!r}")
+        if name is not None:
+            text_of(name, "name")
         text = name or getattr(function, "__name__", "function")
         return self._step("call", (text,), function=function)
 

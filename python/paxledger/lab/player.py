@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -130,6 +130,9 @@ class Player:
         self._stop = stop
         self._tell = tell
         self._broken: list[_Broken] = []
+        self._lock = threading.Lock()
+        self._under_way: FaultEvent | None = None
+        self._abandoned = False
         self.failure: BaseException | None = None
         self._worker = Worker(self._run, "schedule of faults")
 
@@ -144,6 +147,30 @@ class Player:
     def join(self, timeout: float | None = None) -> None:
         """Waits until the last action is done."""
         self._worker.join(timeout)
+
+    def abandon(self, patience: float) -> None:
+        """Ends it. An action that takes longer than `patience` seconds yet goes on by itself.
+
+        It is recorded as one that was interrupted; nothing is recorded any more after that.
+        """
+        self._stop.set()
+        self._worker.join(patience)
+        with self._lock:
+            self._abandoned = True
+            if self._under_way is not None:
+                self._under_way.error = "interrupted while it was under way; it went on by itself"
+                self._under_way.end = self._clock.now()
+                self._events.append(replace(self._under_way))
+
+    def _begin(self, event: FaultEvent) -> None:
+        with self._lock:
+            self._under_way = event
+
+    def _record(self, event: FaultEvent) -> None:
+        with self._lock:
+            self._under_way = None
+            if not self._abandoned:
+                self._events.append(event)
 
     def _run(self) -> None:
         try:
@@ -176,6 +203,7 @@ class Player:
         )
         start = self._clock.now()
         event = FaultEvent(due, start, start, step.action, target, text=step.action)
+        self._begin(event)
         fault: Any = None
         try:
             arguments = self._resolved(step)
@@ -187,7 +215,7 @@ class Player:
             self._tell(f"{step!r} failed at {self._clock.now():.2f} s: {event.error}")
         event.end = self._clock.now()
         event.breaks = step.action in (*_PROCESS_FAULTS, *_LINK_FAULTS) and not event.error
-        self._events.append(event)
+        self._record(event)
         self._note_cleared()
         if event.breaks:
             self._remember(step, event, fault)
@@ -209,13 +237,14 @@ class Player:
         start = self._clock.now()
         event = FaultEvent(due, start, start, "undo", "", broken.event.nodes)
         event.text = f"undo {broken.event.text}"
+        self._begin(event)
         try:
             broken.undo()
         except Exception as failure:
             event.error = f"{type(failure).__name__}: {failure}"
             self._tell(f"{event.text} failed at {self._clock.now():.2f} s: {event.error}")
         event.end = self._clock.now()
-        self._events.append(event)
+        self._record(event)
         self._note_cleared()
 
     def _note_cleared(self) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from paxledger.lab.targets import Target
+from paxledger.lab.targets import Target, seconds_of
 
 if TYPE_CHECKING:
     from paxledger.cluster import Cluster
@@ -46,6 +46,13 @@ class Step:
     until: float | None = None
     lasting: float | None = None
     function: Callable[[Cluster], object] | None = None
+
+    def __post_init__(self) -> None:
+        seconds_of(self.first, "first")
+        for name, least in (("interval", 0.001), ("until", 0.0), ("lasting", 0.001)):
+            value = getattr(self, name)
+            if value is not None:
+                seconds_of(value, name, least)
 
     def times(self, duration: float) -> list[float]:
         """Returns when the action is due in an experiment of so many seconds.
@@ -111,6 +118,11 @@ class Schedule:
     """
 
     def __init__(self, steps: Iterable[Step | Schedule] = ()) -> None:
+        if isinstance(steps, str) or not isinstance(steps, Iterable):
+            raise TypeError(
+                "a schedule is made of at(…) and every(…), e.g. at(2.0).heal() or a list of such, "
+                f"not of {steps!r}"
+            )
         self.steps: tuple[Step, ...] = tuple(_flattened(steps))
 
     @classmethod
@@ -123,6 +135,8 @@ class Schedule:
         """
         if source is None:
             return cls()
+        if isinstance(source, Step):
+            return cls([source])
         return source if isinstance(source, Schedule) else cls(source)
 
     @classmethod

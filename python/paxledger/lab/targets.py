@@ -30,6 +30,8 @@ def target_of(node: Target, *further: str) -> Target:
         raise ValueError(f"a node is an id or one of {words}, not {node!r}")
     if isinstance(node, bool) or not isinstance(node, int):
         raise TypeError(f'a node is an id (a whole number) or a word like "leader", not {node!r}')
+    if node < 1:
+        raise ValueError(f"a node's id is a whole number from 1 on, not {node}")
     return node
 
 
@@ -42,9 +44,13 @@ def pair_of(a: Target, b: Target) -> tuple[Target, Target]:
 
 def group_of(group: Group) -> tuple[Target, ...]:
     """Returns the members of a group of a partition."""
+    if not isinstance(group, (int, str, list, tuple, range, set, frozenset)):
+        raise TypeError(
+            f"a group of a partition is a node or a list of nodes, e.g. [1, 2], not {group!r}"
+        )
     members = [group] if isinstance(group, (int, str)) else list(group)
     if not members:
-        raise ValueError("a group of a partition is empty")
+        raise ValueError("a group of a partition is empty; expected nodes, e.g. [1, 2]")
     checked = tuple(target_of(member, REST) for member in members)
     if REST in checked and len(checked) > 1:
         raise ValueError('"rest" stands for a whole group, not within one')

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from paxledger.codecs import Codec
+from paxledger.codecs import Codec, find_codec
+from paxledger.lab.settings import flag_of, number_of, text_of, whole_of, word_of
 
 WRITES = ("put", "delete", "compare_and_put")
 KINDS = ("get", *WRITES)
@@ -21,6 +22,7 @@ DISTRIBUTIONS = ("uniform", "zipf", "sequential")
 CONSISTENCIES = ("linearizable", "local", "ledger")
 
 KEYS_MAX = 1_000_000
+NODE_MAX = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,12 @@ class Operation:
     node: int | None = None
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ValueError(f"an operation is one of {', '.join(KINDS)}, not {self.kind!r}")
+        word_of(self.kind, "kind", KINDS)
+        if not isinstance(self.key, (str, bytes)):
+            raise TypeError(f"key is a text or bytes, not {self.key!r}")
+        word_of(self.consistency, "consistency", CONSISTENCIES)
+        if self.node is not None:
+            whole_of(self.node, "node", 1, NODE_MAX)
 
 
 class Keys:
@@ -69,11 +75,8 @@ class Keys:
     ) -> None:
         if not 1 <= len(names) <= KEYS_MAX:
             raise ValueError(f"a workload has 1 to {KEYS_MAX:,} keys, not {len(names):,}")
-        if distribution not in DISTRIBUTIONS:
-            words = ", ".join(f'"{word}"' for word in DISTRIBUTIONS)
-            raise ValueError(f"a distribution is one of {words}, not {distribution!r}")
-        if not 0 < skew <= 10:
-            raise ValueError(f"a skew is above 0 and at most 10, not {skew!r}")
+        word_of(distribution, "distribution", DISTRIBUTIONS)
+        number_of(skew, "skew", 0, 10, above=True)
         self.names = names
         self._distribution = distribution
         self._place = 0
@@ -121,13 +124,20 @@ class Workload:
 
     Args:
         rate: Operations per second; None for a closed loop.
-        concurrency: Operations under way at any time in a closed loop.
-        outstanding_max: Operations under way at most in an open loop. Beyond it they begin later,
-            and their latency counts from when they were meant to.
+        concurrency: Operations under way at any time in a closed loop, by default 16. It has no
+            meaning with a rate, and is refused there.
+        outstanding_max: Operations under way at most in an open loop, by default 4,096. Beyond it
+            they begin later, and their latency counts from when they were meant to; those that
+            could not begin before the end are in the result as "not_begun". It has no meaning
+            without a rate, and is refused there.
         nodes: The only nodes that this workload's client knows, by their ids; None for all.
         deadline: Seconds after which an operation ends without an answer.
         name: To tell several workloads of an experiment apart.
         codec: How values become bytes.
+
+    Raises:
+        TypeError: An argument is of the wrong type.
+        ValueError: An argument is out of its bounds, or one that the loop has no use for.
 
     Example:
         >>> class Visits(Workload):
@@ -141,30 +151,40 @@ class Workload:
         self,
         *,
         rate: float | None = None,
-        concurrency: int = 16,
-        outstanding_max: int = 4096,
+        concurrency: int | None = None,
+        outstanding_max: int | None = None,
         nodes: Sequence[int] | None = None,
         deadline: float = 5.0,
         name: str | None = None,
         codec: str | Codec = "bytes",
     ) -> None:
-        if rate is not None and not 0 < rate <= 1_000_000:
-            raise ValueError(f"a rate is above 0 and at most 1,000,000 per second, not {rate!r}")
-        if not 1 <= concurrency <= 65536:
-            raise ValueError(f"a concurrency is 1 to 65,536, not {concurrency!r}")
-        if not 1 <= outstanding_max <= 65536:
-            raise ValueError(f"outstanding_max is 1 to 65,536, not {outstanding_max!r}")
-        if not 0 < deadline <= 3600:
-            raise ValueError(f"a deadline is above 0 and at most 3,600 seconds, not {deadline!r}")
-        if nodes is not None and not nodes:
-            raise ValueError("nodes=[] leaves no node to ask; leave it out to ask all")
+        if rate is not None:
+            number_of(rate, "rate", 0, 1_000_000, "operations per second", above=True)
+            if concurrency is not None:
+                raise ValueError(
+                    f"rate={rate!r} begins operations at fixed times and concurrency="
+                    f"{concurrency!r} when others end: give one of them; outstanding_max= bounds "
+                    "how many are under way at a rate"
+                )
+        elif outstanding_max is not None:
+            raise ValueError(
+                f"outstanding_max={outstanding_max!r} is the bound of a workload with rate=; "
+                "without a rate, concurrency= says how many operations are under way"
+            )
         self.rate = rate
-        self.concurrency = concurrency
-        self.outstanding_max = outstanding_max
-        self.nodes = None if nodes is None else tuple(nodes)
-        self.deadline = deadline
-        self.name = name or type(self).__name__.lower()
+        self.concurrency = 16
+        if concurrency is not None:
+            self.concurrency = whole_of(concurrency, "concurrency", 1, 65536)
+        self.outstanding_max = 4096
+        if outstanding_max is not None:
+            self.outstanding_max = whole_of(outstanding_max, "outstanding_max", 1, 65536)
+        self.nodes = None if nodes is None else _ids_of(nodes)
+        self.deadline = number_of(deadline, "deadline", 0, 3600, "seconds", above=True)
+        self.name = type(self).__name__.lower() if name is None else text_of(name, "name")
+        if not self.name:
+            raise ValueError('name is a text that is not empty, not ""')
         self.codec = codec
+        find_codec(codec)
 
     def begin(self) -> None:
         """Called before each run: forgets what an earlier run has left.
@@ -221,6 +241,14 @@ class Workload:
         return f"{type(self).__name__}({pace}{among})"
 
 
+def _ids_of(nodes: object) -> tuple[int, ...]:
+    if not isinstance(nodes, (list, tuple, range, set, frozenset)):
+        raise TypeError(f"nodes is a list of ids, e.g. [1, 2], not {nodes!r}")
+    if not nodes:
+        raise ValueError("nodes=[] leaves no node to ask; leave it out to ask all")
+    return tuple(whole_of(node, "an id in nodes", 1, NODE_MAX) for node in nodes)
+
+
 class Mixed(Workload):
     """Gets, puts and deletes of random keys.
 
@@ -260,16 +288,20 @@ class Mixed(Workload):
         **pace: Any,
     ) -> None:
         super().__init__(**pace)
-        if not (reads >= 0 and deletes >= 0 and reads + deletes <= 1):
+        number_of(reads, "reads", 0, 1)
+        number_of(deletes, "deletes", 0, 1)
+        if reads + deletes > 1:
             raise ValueError(
                 "shares are 0 to 1 and together at most 1, "
                 f"not reads={reads!r}, deletes={deletes!r}"
             )
-        if not 0 <= value_bytes <= 1 << 20:
-            raise ValueError(f"a value has 0 to 1,048,576 bytes, not {value_bytes!r}")
-        if consistency not in CONSISTENCIES:
-            words = ", ".join(f'"{word}"' for word in CONSISTENCIES)
-            raise ValueError(f"a consistency is one of {words}, not {consistency!r}")
+        whole_of(value_bytes, "value_bytes", 0, 1 << 20)
+        word_of(consistency, "consistency", CONSISTENCIES)
+        if node is not None:
+            whole_of(node, "node", 1, NODE_MAX)
+        flag_of(fill, "fill")
+        text_of(prefix, "prefix")
+        whole_of(keys, "keys", 1, KEYS_MAX)
         self.reads = reads
         self.deletes = deletes
         self.value_bytes = value_bytes
@@ -388,7 +420,8 @@ class Phonebook(Mixed):
     """
 
     def __init__(self, *, people: int = 500, seed: int = 1, **settings: Any) -> None:
-        self._seed = seed
+        self._seed = whole_of(seed, "seed", 0, (1 << 64) - 1)
+        whole_of(people, "people", 1, KEYS_MAX)
         super().__init__(**{"keys": people, "codec": "json", **settings})
 
     def _start_keys(self) -> Keys:
