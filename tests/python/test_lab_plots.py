@@ -112,6 +112,49 @@ def test_a_result_without_faults_or_operations_can_be_drawn() -> None:
     render(empty.plot_gaps().figure)
 
 
+@pytest.mark.parametrize("count", [0, 1, 10, 50_000])
+def test_every_picture_says_something_true_of_few_and_of_many_operations(count: int) -> None:
+    start = np.linspace(0.0, 9.9, count)
+    result = Result.from_records(
+        duration=10.0,
+        operations={
+            "start": start,
+            "end": start + np.linspace(0.002, 0.004, count),
+            "kind": ["put", "get"] * (count // 2) + ["put"] * (count % 2),
+            "key": ["k"] * count,
+            "outcome": ["ok"] * count,
+        },
+        faults=[{"start": 1.0, "action": "kill", "nodes": 1, "breaks": True}] * bool(count),
+        heights=[{"time": 0.0, "node": 1, "height": 0, "role": "leader"}] * bool(count),
+    )
+    figure = result.plot()
+    render(figure)
+    said = {text.get_text() for ax in figure.axes for text in ax.texts}
+    empty = {"no operations", "no operation was answered", "no node was asked"}
+    assert (empty <= said) if count == 0 else not (empty & said)
+    for draw in (
+        result.plot_throughput,
+        result.plot_latency,
+        result.plot_leaders,
+        result.plot_heights,
+        result.plot_gaps,
+    ):
+        ax = draw()
+        render(ax.figure)
+        labels = [label.get_text() for label in ax.get_yticklabels() if label.get_text()]
+        assert len(set(labels)) == len(labels), f"two ticks of {draw.__name__} say the same"
+        if draw == result.plot_latency and count:
+            low, high = ax.get_ylim()
+            seen = [tick for tick in ax.get_yticks() if low <= tick <= high]
+            assert len(seen) >= 1, "a logarithmic axis without any number"
+
+
+def test_operations_that_took_no_time_can_be_drawn() -> None:
+    put = {"start": 1.0, "end": 1.0, "kind": "put", "key": "k", "outcome": "ok"}
+    for rows in ([put], [put, put | {"end": 1.5}]):
+        render(Result.from_records(duration=2.0, operations=rows).plot())
+
+
 def test_single_pictures_stand_alone_or_in_given_axes() -> None:
     result = make_result(faults=FEW)
     for draw in (

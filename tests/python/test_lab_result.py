@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -133,10 +134,32 @@ def test_the_summary_counts_answers_errors_and_failed_actions() -> None:
     json.dumps(summary.to_dict())
 
 
+@pytest.mark.parametrize(
+    ("count", "wanted"),
+    [
+        (1, "p50 1 ms, max 1 ms (of 1)"),
+        (20, "p50 10.5 ms, p95 19.1 ms, max 20 ms (of 20)"),
+        (100, "p50 50.5 ms, p95 95 ms, p99 99 ms, max 100 ms (of 100)"),
+        (1000, "p50 500 ms, p95 950 ms, p99 990 ms, p99.9 999 ms, max 1,000 ms"),
+    ],
+)
+def test_the_text_has_only_quantiles_that_so_many_operations_can_have(
+    count: int, wanted: str
+) -> None:
+    rows = [
+        {"start": 0.0, "end": number / 1000, "kind": "put", "key": "k", "outcome": "ok"}
+        for number in range(1, count + 1)
+    ]
+    summary = Result.from_records(duration=10.0, operations=rows).summary()
+    assert dict(summary.rows())["latency of put"] == wanted
+    assert summary.counts == {"put": count}
+    assert ("throughput", f"{count / 10:g} answers per second") in summary.rows()
+
+
 # --- files
 
 
-@pytest.mark.parametrize("name", ["a.result", "deep/er/b.jsonl"])
+@pytest.mark.parametrize("name", ["a.result", "b.jsonl", "c"])
 def test_what_was_saved_is_loaded_again(result: Result, tmp_path: Path, name: str) -> None:
     path = result.save(tmp_path / name)
     again = Result.load(path)
@@ -193,7 +216,7 @@ def test_what_is_no_result_is_refused_with_its_name(result: Result, tmp_path: Pa
     with pytest.raises(FileNotFoundError, match="nothing"):
         Result.load(tmp_path / "nothing")
     (tmp_path / "text").write_text("hello", encoding="utf-8")
-    with pytest.raises(ValueError, match="text is no result"):
+    with pytest.raises(ValueError, match="text, line 1, is no result"):
         Result.load(tmp_path / "text")
     (tmp_path / "folder").mkdir()
     with pytest.raises(ValueError, match=r"no metadata\.json"):
@@ -203,11 +226,67 @@ def test_what_is_no_result_is_refused_with_its_name(result: Result, tmp_path: Pa
     (later / "metadata.json").write_text(json.dumps({**metadata, "version": 2}), encoding="utf-8")
     with pytest.raises(ValueError, match="version 2"):
         Result.load(later)
-    cut = result.save(tmp_path / "cut.jsonl")
-    cut.write_text(cut.read_text(encoding="utf-8")[:-20], encoding="utf-8")
-    with pytest.raises(ValueError, match="damaged"):
-        Result.load(cut)
     gone = result.save(tmp_path / "gone")
     (gone / "faults.parquet").unlink()
-    with pytest.raises(ValueError, match="damaged"):
+    with pytest.raises(ValueError, match=r"gone is a damaged result: it has no faults\.parquet"):
         Result.load(gone)
+    (gone / "faults.parquet").write_bytes(b"PAR1 and nothing more")
+    with pytest.raises(ValueError, match=r"faults\.parquet is damaged"):
+        Result.load(gone)
+
+
+def _cut(lines: list[str]) -> list[str]:
+    return [*lines[:-1], lines[-1][:-20]]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "text"),
+    [
+        (_cut, "line {last}, is no result of an experiment, or damaged: "),
+        (lambda lines: [*lines[:-1], lines[-1].rstrip()], "line {last}, is damaged: it has no end"),
+        (lambda lines: lines[:-1], "line 1 promises 300 rows of heights, and there are 299"),
+        (lambda lines: lines[:1], "line 1 promises 2000 rows of operations, and there are 0"),
+        (lambda lines: [lines[0], "5\n"], "line 2, .*no JSON object"),
+        (lambda lines: [lines[0], '{"table": "nodes"}\n'], "line 2, .*table is 'nodes'; expected"),
+        (lambda lines: [lines[0], '{"table": "leaders"}\n'], "line 2, is damaged: it lacks start"),
+        (
+            lambda lines: [lines[0].replace('"seed": 1', '"seed": "x"'), *lines[1:]],
+            "line 1, .*seed is a whole",
+        ),
+        (lambda lines: ['{"table": "metadata", "a": 1}\n'], "does not say 'paxledger.lab'"),
+        (lambda lines: [lines[0].replace('"version": 1', '"version": 9')], "has version 9"),
+        (
+            lambda lines: [*lines[:5], lines[5].replace('"kind": "', '"kind": "s'), *lines[6:]],
+            "the table operations has kind = 's[a-z]+' in row 4; expected one of get, put",
+        ),
+    ],
+)
+def test_a_file_that_is_cut_or_foreign_or_changed_is_refused_with_its_line(
+    result: Result, tmp_path: Path, spoil: Callable[[list[str]], list[str]], text: str
+) -> None:
+    path = result.save(tmp_path / "r.jsonl")
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join(spoil(lines)), encoding="utf-8")
+    with pytest.raises(ValueError, match=text.replace("{last}", str(len(lines)))) as caught:
+        Result.load(path)
+    assert "r.jsonl" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.json", "x.parquet", "run.5"])
+def test_a_suffix_that_means_nothing_is_refused(result: Result, tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match=r"expected \.jsonl .*\.result or no suffix"):
+        result.save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_folder_is_an_error_and_is_not_made(result: Result, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="there is no folder .*deep"):
+        result.save(tmp_path / "deep" / "r.jsonl")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_gaps_of_an_action_that_there_is_not_are_refused(result: Result) -> None:
+    with pytest.raises(ValueError, match="actions names 'foo'; there are .*heal.*kill"):
+        result.gaps("foo")
+    assert len(result.gaps("partition")) == 0
+    assert len(result.gaps(["kill", "heal"])) == 2

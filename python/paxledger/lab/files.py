@@ -3,7 +3,7 @@
 A folder:       metadata.json, operations.parquet, faults.parquet, leaders.parquet, heights.parquet
 JSON lines:     a line {"table": "metadata", …}, and then a line {"table": NAME, …} for each row
 
-Both hold the same and give the same tables back.
+Both hold the same and give the same tables back. docs/reference/result-format.md describes them.
 """
 
 from __future__ import annotations
@@ -11,17 +11,19 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from paxledger.lab.records import check_metadata
 from paxledger.lab.tables import SCHEMAS, conform
 
 FORMAT = "paxledger.lab"
 VERSION = 1
 METADATA = "metadata.json"
+SUFFIXES = (".jsonl", ".result", "")
 
 
 def save(
@@ -31,13 +33,21 @@ def save(
 
     Raises:
         FileExistsError: There is something at `path`, and `overwrite` is false or it is no result.
+        FileNotFoundError: The folder that it is to be in is missing.
+        ValueError: The name has a suffix that is not one of `SUFFIXES`.
     """
+    if path.suffix not in SUFFIXES:
+        raise ValueError(
+            f"{path} ends with {path.suffix!r}; expected .jsonl for a file of JSON lines, and "
+            ".result or no suffix for a folder of Parquet files"
+        )
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path} cannot be saved: there is no folder {path.parent}")
     if path.exists() or path.is_symlink():
         if not overwrite:
             raise FileExistsError(f"{path} is there already; overwrite=True replaces it")
         if not _is_result(path):
             raise FileExistsError(f"{path} is there already, and is no result of an experiment")
-    path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".unfinished")
     _remove(unfinished)
     stamped = {"format": FORMAT, "version": VERSION, **metadata}
@@ -54,27 +64,32 @@ def load(path: Path) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
 
     Raises:
         FileNotFoundError: There is nothing at `path`.
-        ValueError: It is no result, or one of a later version.
+        ValueError: It is no result, a damaged one, or one of another version.
     """
     if not path.exists():
         raise FileNotFoundError(f"there is no result at {path}")
+    metadata, tables = _load_folder(path) if path.is_dir() else _load_lines(path)
     try:
-        metadata, tables = _load_folder(path) if path.is_dir() else _load_lines(path)
-        return metadata, {name: conform(name, tables[name]) for name in SCHEMAS}
-    except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError, OSError) as failure:
-        what = f"{type(failure).__name__}: {failure}"
-        raise ValueError(f"{path} is no result of an experiment, or a damaged one: {what}") from (
-            failure
-        )
+        check_metadata(metadata)
+    except (TypeError, ValueError) as failure:
+        where = path / METADATA if path.is_dir() else f"{path}, line 1,"
+        raise ValueError(f"{where} is damaged: {failure}") from failure
+    for name in SCHEMAS:
+        try:
+            tables[name] = conform(name, tables[name])
+        except ValueError as failure:
+            where = path / f"{name}.parquet" if path.is_dir() else path
+            raise ValueError(f"{where} is damaged: {failure}") from failure
+    return metadata, tables
 
 
 def _is_result(path: Path) -> bool:
     try:
         if path.is_dir():
-            _check(json.loads((path / METADATA).read_text(encoding="utf-8")), path)
+            _load_metadata(path)
         else:
-            with path.open(encoding="utf-8") as lines:
-                _check(json.loads(lines.readline()), path)
+            with path.open("rb") as lines:
+                _check(_object_of(lines.readline(), f"{path}, line 1,"), path)
     except (OSError, ValueError):
         return False
     return True
@@ -114,10 +129,40 @@ def _save_folder(
 
 
 def _load_folder(path: Path) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
-    if not (path / METADATA).exists():
+    metadata = _load_metadata(path)
+    return metadata, {name: _load_parquet(path / f"{name}.parquet") for name in SCHEMAS}
+
+
+def _load_metadata(path: Path) -> dict[str, Any]:
+    file = path / METADATA
+    if not file.exists():
         raise ValueError(f"{path} is no result of an experiment: it has no {METADATA}")
-    metadata = _check(json.loads((path / METADATA).read_text(encoding="utf-8")), path)
-    return metadata, {name: pd.read_parquet(path / f"{name}.parquet") for name in SCHEMAS}
+    return _check(_object_of(file.read_bytes(), str(file)), file)
+
+
+def _load_parquet(file: Path) -> pd.DataFrame:
+    if not file.exists():
+        raise ValueError(f"{file.parent} is a damaged result: it has no {file.name}")
+    try:
+        return pd.read_parquet(file)
+    except (OSError, ValueError) as failure:
+        raise ValueError(f"{file} is damaged: {failure}") from failure
+
+
+def _object_of(octets: bytes, where: str) -> dict[str, Any]:
+    """Reads a JSON object; `where` begins the message of what is wrong with it."""
+    try:
+        value = json.loads(octets.decode("utf-8"))
+    except json.JSONDecodeError as failure:
+        raise ValueError(
+            f"{where} is no result of an experiment, or damaged: "
+            f"{failure.msg} at character {failure.pos}"
+        ) from failure
+    except UnicodeDecodeError as failure:
+        raise ValueError(f"{where} is no result of an experiment: it is no UTF-8") from failure
+    if not isinstance(value, dict):
+        raise ValueError(f"{where} is no result of an experiment: it holds no JSON object")
+    return value
 
 
 # --- JSON lines
@@ -127,7 +172,8 @@ def _save_lines(
     path: Path, metadata: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]
 ) -> None:
     with path.open("w", encoding="utf-8") as lines:
-        first = {"table": "metadata", **metadata}
+        counts = {name: len(table) for name, table in tables.items()}
+        first = {"table": "metadata", **metadata, "rows": counts}
         lines.write(json.dumps(first, ensure_ascii=False, allow_nan=False) + "\n")
         for name, table in tables.items():
             for row in _rows(table):
@@ -153,10 +199,38 @@ def _load_lines(path: Path) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
     rows: dict[str, dict[str, list[Any]]] = {
         name: {column: [] for column in schema} for name, schema in SCHEMAS.items()
     }
-    with path.open(encoding="utf-8") as lines:
-        metadata = _check(json.loads(lines.readline()), path)
-        for line in lines:
-            row = json.loads(line)
-            for column, values in rows[row["table"]].items():
+    with path.open("rb") as lines:
+        metadata = _check(_object_of(lines.readline(), f"{path}, line 1,"), path)
+        for number, line in enumerate(lines, 2):
+            where = f"{path}, line {number},"
+            row = _object_of(line, where)
+            if not line.endswith(b"\n"):
+                raise ValueError(f"{where} is damaged: it has no end")
+            columns = rows.get(str(row.get("table")))
+            if columns is None:
+                raise ValueError(
+                    f"{where} is damaged: its table is {row.get('table')!r}; expected one of "
+                    f"{', '.join(SCHEMAS)}"
+                )
+            for column, values in columns.items():
+                if column not in row:
+                    raise ValueError(f"{where} is damaged: it lacks {column}")
                 values.append(row[column])
+    _check_counts(path, metadata, rows)
     return metadata, {name: pd.DataFrame(columns) for name, columns in rows.items()}
+
+
+def _check_counts(
+    path: Path, metadata: dict[str, Any], rows: Mapping[str, Mapping[str, Sequence[Any]]]
+) -> None:
+    """Tells a file that ends between two lines too early from a complete one."""
+    counts = metadata.pop("rows", None)
+    if counts is None:  # a file of before there was this member
+        return
+    for name, columns in rows.items():
+        found = len(next(iter(columns.values())))
+        wanted = counts.get(name) if isinstance(counts, dict) else None
+        if found != wanted:
+            raise ValueError(
+                f"{path} is damaged: line 1 promises {wanted} rows of {name}, and there are {found}"
+            )

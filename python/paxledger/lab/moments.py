@@ -334,3 +334,7 @@ def every(interval: float, until: float | None = None, *, start: float | None = 
     seconds = seconds_of(interval, "an interval", least=0.001)
     last = None if until is None else seconds_of(until, "until")
     return Moment(seconds if start is None else seconds_of(start, "start"), seconds, last)
+
+
+# Every word of the vocabulary, and what ends a fault that lasts.
+WORDS = (*(name for name in vars(Moment) if not name.startswith("_")), "undo")

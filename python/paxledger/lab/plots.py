@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from paxledger.lab.fault_track import (
     LANE_INCHES,
@@ -40,6 +40,8 @@ ROLES = {
 _BINS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
 # An answer holds until the next one, if that comes within so many intervals.
 _SILENCE_STEPS = 3.5
+# Within so many decades a logarithmic axis has labels between the powers of ten.
+_DECADES_FEW = 1.5
 _PANEL_SHARE = 0.8  # of the figure's width, beside labels and legend
 
 
@@ -155,12 +157,14 @@ def draw_throughput(result: Result, ax: Axes, *, bin: float | None = None) -> No
         colour, style = CLASSES[name]
         ax.stairs(counts / np.diff(edges), edges, color=colour, ls=style, lw=1.5, label=name)
     wrong = result.operations[~answered]
+    if not len(result.operations):
+        _say(ax, "no operations")
     if len(wrong):
         counts, _ = np.histogram(wrong["end"].clip(upper=result.duration), edges)
         rates = counts / np.diff(edges)
         ax.stairs(rates, edges, color="#000000", ls=":", lw=1.3, label="without an answer")
     ax.set_ylim(bottom=0)
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    ax.yaxis.set_major_formatter(FuncFormatter(_plain))
     ax.set_ylabel("throughput\n(operations / s)")
 
 
@@ -179,11 +183,36 @@ def draw_latency(result: Result, ax: Axes, *, bin: float | None = None) -> None:
             ax.plot(middles, found, color=colour, label=f"{name}, {text}", **style)
         most = (grouped.max() * 1000).reindex(range(len(middles))).to_numpy()
         ax.plot(middles, most, ".", color=colour, ms=3.5, alpha=0.7, label=f"{name}, maximum")
-    if len(answered):
-        ax.set_yscale("log")
-        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-        ax.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
-    ax.set_ylabel("latency\n(ms, logarithmic)")
+    if not len(answered):
+        _say(ax, "no operation was answered")
+    # In a simulation operations may take no time, of which there is no logarithm.
+    logarithmic = bool((answered["latency"] > 0).any())
+    if logarithmic:
+        _make_logarithmic(ax)
+    ax.set_ylabel(f"latency\n(ms{', logarithmic' * logarithmic})")
+
+
+def _make_logarithmic(ax: Axes) -> None:
+    """Gives the axis labels that tell values apart, also where all lie within one decade."""
+    ax.set_yscale("log")
+    low, high = ax.get_ylim()
+    few = low > 0 and np.log10(high / low) < _DECADES_FEW
+    ax.yaxis.set_major_formatter(FuncFormatter(_plain))
+    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,)))
+    if few and high / low < 2.5:  # perhaps not one of 1, 2 and 5 lies between
+        ax.yaxis.set_major_locator(MaxNLocator(nbins=4))
+    ax.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
+
+
+def _plain(value: float, _: int | None = None) -> str:
+    """A label without an exponent, with as many places as it needs."""
+    return f"{value:,.10g}"
+
+
+def _say(ax: Axes, text: str) -> None:
+    """Says in an empty panel that it is meant to be empty."""
+    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color="#555555")
+    ax.set_yticks([])
 
 
 def draw_leaders(result: Result, ax: Axes) -> None:
@@ -200,9 +229,12 @@ def draw_leaders(result: Result, ax: Axes) -> None:
                 continue
             colour, thickness = ROLES[role]
             ax.barh(row, end - begin, left=begin, height=thickness, color=colour, lw=0)
-    ax.set_yticks(range(len(nodes)), [f"node {node}" for node in nodes])
-    ax.set_ylim(len(nodes) - 0.4, -0.6)
-    ax.set_ylabel("role\n(gap: no answer)")
+    if nodes:
+        ax.set_yticks(range(len(nodes)), [f"node {node}" for node in nodes])
+        ax.set_ylim(len(nodes) - 0.4, -0.6)
+    else:
+        _say(ax, "no node was asked")
+    ax.set_ylabel("role\n(gap: no answer)" if len(nodes) > 1 else "role")
 
 
 def _runs(rows: pd.DataFrame, step: float, duration: float) -> Iterator[tuple[str, float, float]]:
@@ -231,12 +263,20 @@ def draw_heights(result: Result, ax: Axes) -> None:
             rows["time"].to_numpy(),
             heights,
             color=NODE_COLOURS[row % len(NODE_COLOURS)],
+            marker="o" if len(rows) == 1 else None,  # one answer makes no line
+            clip_on=len(rows) > 1,
             lw=1.0 + 1.3 * (len(nodes) - 1 - row),
             solid_capstyle="butt",
             label=f"node {node}",
         )
-    ax.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    low, high = ax.get_ylim()
+    if high - low < 2:  # a chain that did not grow: whole numbers all the same
+        middle = round((low + high) / 2)
+        ax.set_ylim(max(middle - 1, -0.1), middle + 1)
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
+    ax.yaxis.set_major_formatter(FuncFormatter(_plain))
+    if not nodes:
+        _say(ax, "no node was asked")
     ax.set_ylabel("height\n(blocks)")
 
 
@@ -258,7 +298,7 @@ def draw_gaps(result: Result, ax: Axes | None, **options: Any) -> Axes:
     # Left of the median and above the middle nothing is drawn, nor right of it and below.
     left = middle > 0.6 * gaps[-1]
     ax.annotate(
-        f"median {middle:,.0f} ms",
+        f"median {middle:,.0f} ms" if middle >= 100 else f"median {middle:.3g} ms",
         (middle, 0.9 if left else 0.12),
         xytext=(-5 if left else 5, 0),
         textcoords="offset points",
@@ -268,9 +308,9 @@ def draw_gaps(result: Result, ax: Axes | None, **options: Any) -> Axes:
     ax.set_xlim(0, gaps[-1] * 1.06)
     ax.set_ylim(0, 1.05)
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    ax.xaxis.set_major_formatter(FuncFormatter(_plain))
     ax.set_xlabel("time from the fault to the next acknowledged write (ms)")
-    ax.set_ylabel(f"share of {len(table)} faults")
+    ax.set_ylabel(f"share of {len(table)} fault{'s' * (len(table) != 1)}")
     ax.grid(lw=0.4, alpha=0.5)
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)

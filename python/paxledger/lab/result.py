@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,9 @@ import pandas as pd
 
 from paxledger.lab import files, plots
 from paxledger.lab.driver import ANSWERS
-from paxledger.lab.schedule import Schedule
+from paxledger.lab.moments import WORDS
+from paxledger.lab.records import Records, check_metadata, leaders_of, metadata_of, table_of
+from paxledger.lab.schedule import Schedule, Step
 from paxledger.lab.summary import Summary
 from paxledger.lab.tables import conform
 from paxledger.lab.workload import WRITES
@@ -63,7 +65,58 @@ class Result:
         self.faults = conform("faults", faults)
         self.leaders = conform("leaders", leaders)
         self.heights = conform("heights", heights)
+        check_metadata(metadata)
         self.metadata = metadata
+
+    @classmethod
+    def from_records(
+        cls,
+        *,
+        duration: float,
+        operations: Records = (),
+        faults: Records = (),
+        heights: Records = (),
+        leaders: Records | None = None,
+        schedule: Schedule | Iterable[Schedule | Step] | None = None,
+        **metadata: Any,
+    ) -> Result:
+        """Returns a result of what something else than an experiment has recorded.
+
+        Each table is a list of mappings, a mapping of columns, or a data frame. The page
+        docs/reference/result-format.md has every column with its type, and says which may be left
+        out. Nothing is started and no cluster is needed.
+
+        Args:
+            duration: Seconds in which operations began.
+            operations: At least `start`, `end`, `kind`, `key`, `outcome`.
+            faults: At least `start`, `action`; `breaks` and `cleared` for what is to be shaded.
+            heights: At least `time`, `node`, `height`, `role`.
+            leaders: At least `start`, `end`, `node`; None: as it follows from `heights`.
+            schedule: What was meant to happen.
+            **metadata: `seed`, `interval`, `configuration`, `cluster`, `nodes`, `workloads`,
+                `notes`, `messages`, `versions`, `begun_at`, and whatever else JSON can hold.
+
+        Raises:
+            TypeError: A table or a member of the metadata is of the wrong type.
+            ValueError: A column is missing or unknown, or a value cannot be; the message names the
+                table, the row and the column.
+
+        Example:
+            >>> put = {"start": 0.0, "end": 0.002, "kind": "put", "key": "k", "outcome": "ok"}
+            >>> Result.from_records(duration=1.0, operations=[put], seed=7)
+            <paxledger.lab.Result: 1 s, 1 operations, 0 actions, seed 7>
+        """
+        steps = Schedule.of(schedule)
+        plan = {"schedule": steps.to_list(), "schedule_text": repr(steps)}
+        complete = metadata_of({"duration": duration, **plan, **metadata})
+        table = table_of("heights", heights)
+        if leaders is None:
+            found = leaders_of(table, float(complete["interval"]))
+        else:
+            found = table_of("leaders", leaders)
+        return cls(
+            table_of("operations", operations), table_of("faults", faults), found, table, complete
+        )
 
     @property
     def duration(self) -> float:
@@ -149,11 +202,18 @@ class Result:
             A row for each: `time`, `nodes`, `text`, `gap` (NaN if nothing was acknowledged any
             more), `leader` (the one that was seen next) and `elected` (seconds until then).
 
+        Raises:
+            ValueError: There is no such action in the vocabulary of schedules.
+
         Example:
             >>> list(result.gaps().columns)
             ['time', 'nodes', 'text', 'gap', 'leader', 'elected']
         """
         wanted = [actions] if isinstance(actions, str) else list(actions)
+        known = {*WORDS, *self.faults["action"]}
+        for word in wanted:
+            if word not in known:
+                raise ValueError(f"actions names {word!r}; there are {', '.join(sorted(known))}")
         faults = self.faults[self.faults["action"].isin(wanted) & (self.faults["error"] == "")]
         writes = self.acknowledged_writes()
         begun, end = writes["begun"].to_numpy(), writes["end"].to_numpy()
@@ -190,8 +250,9 @@ class Result:
         """Saves everything.
 
         Args:
-            path: A name that ends with `.jsonl` is a file of JSON lines; any other one is a folder
-                with metadata.json and a Parquet file for each table.
+            path: A name that ends with `.jsonl` is a file of JSON lines; one that ends with
+                `.result`, or that has no suffix, is a folder with metadata.json and a Parquet file
+                for each table. Other suffixes are refused.
             overwrite: Whether an earlier result there may be replaced.
 
         Returns:
@@ -199,6 +260,8 @@ class Result:
 
         Raises:
             FileExistsError: There is something already.
+            FileNotFoundError: The folder in which it is to be is missing.
+            ValueError: The suffix is not known.
 
         Example:
             >>> path = result.save("kill.result", overwrite=True)
@@ -219,7 +282,8 @@ class Result:
 
         Raises:
             FileNotFoundError: There is nothing.
-            ValueError: It is no result, or one of a later version.
+            ValueError: It is no result, a damaged one, or one of another version; the message
+                names the file, and the line where it has lines.
 
         Example:
             >>> path = result.save("kill.jsonl", overwrite=True)

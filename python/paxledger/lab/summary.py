@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from paxledger.lab.result import Result
 
+# The n-th quantile says something of its own only where some value lies beyond it.
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
+# Of fewer operations the summary says how many there were, since p99.9 is missing.
+MANY = 1000
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,10 @@ class Summary:
         answered: How many got an answer, also "not found".
         throughput: Answers per second.
         latency: For each kind the quantiles p50, p95, p99, p99.9 and max of the answered ones,
-            in seconds.
+            in seconds. Between two values they are interpolated, so that of a few operations the
+            high ones are little else than the maximum; the text leaves those out of which fewer
+            than one operation lies beyond.
+        counts: For each kind the number of the answered ones.
         gap: The longest time without an acknowledged write, in seconds; None if nothing was to be
             written.
         gap_from: When that began.
@@ -43,6 +49,7 @@ class Summary:
     gap: float | None
     gap_from: float
     errors: dict[tuple[str, str], int]
+    counts: dict[str, int] = field(default_factory=dict)
     messages: dict[str, str] = field(default_factory=dict)
     leaders: int = 0
     faults: int = 0
@@ -77,6 +84,7 @@ class Summary:
             gap=gap,
             gap_from=gap_from,
             errors=dict(sorted(errors.items())),
+            counts={kind: int((answered["kind"] == kind).sum()) for kind in latency},
             messages=dict(result.metadata.get("messages", {})),
             leaders=len(result.leaders),
             faults=int((faults["error"] == "").sum()),
@@ -94,10 +102,17 @@ class Summary:
         rows = [
             ("duration", f"{self.duration:.1f} s"),
             ("operations", f"{self.operations:,}, of which {self.answered:,} were answered"),
-            ("throughput", f"{self.throughput:,.0f} answers per second"),
+            ("throughput", f"{_rate(self.throughput)} answers per second"),
         ]
         for kind, found in self.latency.items():
-            line = ", ".join(f"{name} {_ms(value)}" for name, value in found.items())
+            count = self.counts[kind]
+            line = ", ".join(
+                f"{name} {_ms(value)}"
+                for name, value in found.items()
+                if name in ("p50", "max") or count * (1 - QUANTILES[name]) >= 1 - 1e-9
+            )
+            if count < MANY:
+                line += f" (of {count})"
             rows.append((f"latency of {kind}", line))
         if self.gap is not None:
             when = f", from {self.gap_from:.2f} s on"
@@ -136,6 +151,10 @@ class Summary:
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
         plain["errors"] = {f"{kind} {how}": count for (kind, how), count in self.errors.items()}
         return plain
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 100 or not rate else f"{rate:.3g}"
 
 
 def _ms(seconds: float) -> str:

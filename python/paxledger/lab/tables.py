@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from paxledger.lab.recording import FaultEvent, OperationRecord, Sample, Words
+from paxledger.lab.table_rules import check, typed
 
 OPERATIONS = {
     "start": "float64",
@@ -54,23 +55,18 @@ def conform(name: str, frame: pd.DataFrame) -> pd.DataFrame:
     """Returns a table with exactly its columns and their types.
 
     Raises:
-        ValueError: A column is missing or cannot be read.
+        ValueError: A column is missing, or a value is not what it is meant to be.
     """
     schema = SCHEMAS[name]
     missing = [column for column in schema if column not in frame.columns]
     if missing:
         raise ValueError(f"the table {name} lacks {', '.join(missing)}")
     frame = frame[list(schema)].reset_index(drop=True)
-    types: dict[str, Any] = {
-        column: kind for column, kind in schema.items() if frame[column].dtype != kind
-    }
-    frame = frame.astype(types)
-    for column, kind in schema.items():
-        if kind == "category":
-            # Sorted, as text, whatever order they came in and however they were stored.
-            texts = sorted(str(each) for each in frame[column].cat.categories)
-            frame[column] = frame[column].astype("object").astype(pd.CategoricalDtype(texts))
-    return frame
+    table = pd.DataFrame(
+        {column: typed(name, column, frame[column], kind) for column, kind in schema.items()}
+    )
+    check(name, table)
+    return table
 
 
 def operations_table(record: OperationRecord) -> pd.DataFrame:
