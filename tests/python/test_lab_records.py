@@ -164,6 +164,8 @@ def test_a_wrong_value_is_named_with_its_table_column_and_row(
         ({"interval": 0}, ValueError, "interval is a number above 0"),
         ({"notes": "note"}, TypeError, "notes is a list of texts, not 'note'"),
         ({"messages": []}, TypeError, "messages is a mapping"),
+        ({"colours": {1, 2}}, TypeError, "what JSON can hold"),
+        ({"worst": float("nan")}, TypeError, "what JSON can hold"),
         ({"schedule": "kill"}, TypeError, "a schedule is made of"),
     ],
 )

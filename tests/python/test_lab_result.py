@@ -253,6 +253,10 @@ def _cut(lines: list[str]) -> list[str]:
             lambda lines: [lines[0].replace('"seed": 1', '"seed": "x"'), *lines[1:]],
             "line 1, .*seed is a whole",
         ),
+        (
+            lambda lines: [lines[0].replace('"first": 1.0', '"first": -1'), *lines[1:]],
+            "line 1, .*schedule is what .*first is at least 0",
+        ),
         (lambda lines: ['{"table": "metadata", "a": 1}\n'], "does not say 'paxledger.lab'"),
         (lambda lines: [lines[0].replace('"version": 1', '"version": 9')], "has version 9"),
         (

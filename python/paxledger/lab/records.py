@@ -6,6 +6,7 @@ Columns that follow from others, or that many sources do not have, may be left o
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from paxledger.lab.recording import Sample
+from paxledger.lab.schedule import Schedule
 from paxledger.lab.settings import number_of, text_of, whole_of
 from paxledger.lab.tables import SCHEMAS, conform, leaders_table
 
@@ -153,6 +155,10 @@ def metadata_of(given: Mapping[str, Any]) -> dict[str, Any]:
         **given,
     }
     check_metadata(metadata)
+    try:
+        json.dumps(metadata, allow_nan=False)
+    except (TypeError, ValueError) as failure:
+        raise TypeError(f"the metadata of a result is what JSON can hold: {failure}") from failure
     return metadata
 
 
@@ -174,3 +180,8 @@ def check_metadata(metadata: Mapping[str, Any]) -> None:
         if not isinstance(metadata.get(name, kind()), kind):
             raise TypeError(f"{name} is {what}, not {metadata[name]!r}")
     text_of(metadata.get("configuration", ""), "configuration")
+    try:
+        Schedule.from_list(metadata.get("schedule", []))
+    except (KeyError, TypeError, ValueError) as failure:
+        what = f"{type(failure).__name__}: {failure}"
+        raise ValueError(f"schedule is what to_list() of a Schedule gives: {what}") from failure
