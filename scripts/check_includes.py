@@ -28,7 +28,7 @@ MAY_INCLUDE: dict[str, frozenset[str]] = {
     "node": frozenset({"base", "ledger", "paxos", "kv", "engine", "wire", "storage", "net"}),
     "client": frozenset({"base", "wire", "ledger", "net", "kv/command.hpp"}),
     "control": frozenset({"base", "client", "node/configuration.hpp", "storage/directory.hpp"}),
-    "sim": frozenset({"base", "engine", "storage", "wire"}),
+    "sim": frozenset({"base", "ledger", "paxos", "kv", "engine", "wire", "storage"}),
     "cli": frozenset(
         {
             "base",

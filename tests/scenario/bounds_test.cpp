@@ -8,7 +8,7 @@
 
 #include "scenario/play.hpp"
 
-namespace paxledger::world {
+namespace paxledger::sim {
 namespace {
 
 using std::chrono::milliseconds;
@@ -90,4 +90,4 @@ TEST(Bounds, HoldForWhatIsSentAgainToAPeerThatDoesNotAnswer) {
 }
 
 }  // namespace
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

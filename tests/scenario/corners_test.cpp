@@ -9,7 +9,7 @@
 
 #include "scenario/play.hpp"
 
-namespace paxledger::world {
+namespace paxledger::sim {
 namespace {
 
 using std::chrono::milliseconds;
@@ -265,4 +265,4 @@ TEST(ExactlyOnce, ANodeThatDidNotHearOfACloseDoesNotOpenTheSessionAgain) {
 }
 
 }  // namespace
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

@@ -6,9 +6,9 @@
 #include <string>
 
 #include "scenario/play.hpp"
-#include "support/describe.hpp"
+#include "sim/describe.hpp"
 
-namespace paxledger::world {
+namespace paxledger::sim {
 namespace {
 
 using std::chrono::milliseconds;
@@ -91,4 +91,4 @@ TEST(SlowDisk, OfEveryNodeDoesNotKeepTheClusterFromElecting) {
 }
 
 }  // namespace
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

@@ -1,5 +1,5 @@
 // The checker is checked: it accepts what can be explained and nothing else.
-#include "support/linearizability.hpp"
+#include "sim/linearizability.hpp"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace paxledger::world {
+namespace paxledger::sim {
 namespace {
 
 using Kind = RegisterOperation::Kind;
@@ -72,4 +72,4 @@ TEST(Linearizability, RefusesTwoSwapsFromOneState) {
 }
 
 }  // namespace
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

@@ -7,9 +7,9 @@
 #include "engine/batch.hpp"
 #include "paxos/votes.hpp"
 #include "scenario/play.hpp"
-#include "support/describe.hpp"
+#include "sim/describe.hpp"
 
-namespace paxledger::world {
+namespace paxledger::sim {
 namespace {
 
 using std::chrono::milliseconds;
@@ -226,4 +226,4 @@ TEST(DamagedBlocks, DoNotSilenceANodeWhoseLogTellsWhatItVoted) {
 }
 
 }  // namespace
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

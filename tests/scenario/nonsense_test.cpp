@@ -8,9 +8,9 @@
 #include "engine/batch.hpp"
 #include "ledger/chain.hpp"
 #include "scenario/play.hpp"
-#include "support/describe.hpp"
+#include "sim/describe.hpp"
 
-namespace paxledger::world {
+namespace paxledger::sim {
 namespace {
 
 using std::chrono::milliseconds;
@@ -144,4 +144,4 @@ TEST(Blocks, ThatDoNotLinkAreNotApplied) {
 }
 
 }  // namespace
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace paxledger::world {
+namespace paxledger::sim {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
@@ -207,4 +207,4 @@ void Play::expect_no_violations() const {
   for (const auto& violation : world_->violations()) ADD_FAILURE() << violation;
 }
 
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

@@ -12,9 +12,9 @@
 #include <variant>
 #include <vector>
 
-#include "support/world.hpp"
+#include "sim/world.hpp"
 
-namespace paxledger::world {
+namespace paxledger::sim {
 
 inline constexpr SessionId kSession{7};
 inline constexpr NodeId kOne{1};
@@ -111,4 +111,4 @@ class Serving : public Play {
   explicit Serving(Options options);
 };
 
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

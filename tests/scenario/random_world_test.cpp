@@ -2,7 +2,7 @@
 //
 //   PAXLEDGER_SEEDS=17..17   runs these seeds instead of the usual ones
 //   PAXLEDGER_TRACE=1        writes every event of the runs
-#include "scenario/random_world.hpp"
+#include "sim/run.hpp"
 
 #include <gtest/gtest.h>
 
@@ -16,7 +16,7 @@
 #include <string>
 #include <utility>
 
-namespace paxledger::world {
+namespace paxledger::sim {
 namespace {
 
 constexpr std::uint64_t kUsualSeeds = 400;
@@ -33,7 +33,7 @@ std::pair<std::uint64_t, std::uint64_t> seeds() {
 
 std::string replay(std::uint64_t seed) {
   return "replay: PAXLEDGER_TRACE=1 PAXLEDGER_SEEDS=" + std::to_string(seed) +
-         " scenario_test --gtest_filter='RandomWorld.KeepsEveryPromise*'";
+         " scenario_test --gtest_filter='SimulatedRuns.KeepsEveryPromise*'";
 }
 
 // A broken invariant of the engine ends the process; the seed must be known then too.
@@ -43,7 +43,7 @@ void say_last_words(int) {
   static_cast<void>(written);
 }
 
-TEST(RandomWorld, KeepsEveryPromiseUnderRandomFaultsAndServesAgainWhenHealed) {
+TEST(SimulatedRuns, KeepsEveryPromiseUnderFaultsAndServesAgainWhenHealed) {
   const auto [first, last] = seeds();
   const bool trace = std::getenv("PAXLEDGER_TRACE") != nullptr;
   std::signal(SIGABRT, say_last_words);
@@ -54,7 +54,7 @@ TEST(RandomWorld, KeepsEveryPromiseUnderRandomFaultsAndServesAgainWhenHealed) {
   std::uint64_t undecided = 0;
   for (std::uint64_t seed = first; seed <= last; ++seed) {
     std::snprintf(last_words, sizeof last_words, "%s\n", replay(seed).c_str());
-    const RandomRun run = run_random_world(seed, PlantedBug::none, trace);
+    const RunResult run = sim::run(seed, PlantedBug::none, trace);
     EXPECT_TRUE(run.passed) << "seed " << seed << ": " << run.failure << "\n"
                             << run.profile << "\n"
                             << replay(seed);
@@ -76,10 +76,10 @@ TEST(RandomWorld, KeepsEveryPromiseUnderRandomFaultsAndServesAgainWhenHealed) {
       static_cast<unsigned long long>(undecided), slowest);
 }
 
-TEST(RandomWorld, GivesEqualRunsForEqualSeeds) {
+TEST(SimulatedRuns, GivesEqualRunsForEqualSeeds) {
   for (const std::uint64_t seed : {3u, 8u, 21u}) {
-    const RandomRun one = run_random_world(seed);
-    const RandomRun two = run_random_world(seed);
+    const RunResult one = run(seed);
+    const RunResult two = run(seed);
     EXPECT_EQ(one.height, two.height);
     EXPECT_EQ(one.answered, two.answered);
     EXPECT_EQ(one.faults, two.faults);
@@ -96,7 +96,7 @@ bool is_caught(PlantedBug bug) {
     std::signal(SIGABRT, SIG_DFL);
     if (std::freopen("/dev/null", "w", stderr) == nullptr) std::_Exit(2);
     for (std::uint64_t seed = 1; seed <= 200; ++seed) {
-      if (!run_random_world(seed, bug).passed) std::_Exit(1);
+      if (!run(seed, bug).passed) std::_Exit(1);
     }
     std::_Exit(0);
   }
@@ -105,17 +105,17 @@ bool is_caught(PlantedBug bug) {
   return WIFSIGNALED(status) || (WIFEXITED(status) && WEXITSTATUS(status) == 1);
 }
 
-TEST(RandomWorld, CatchesADiskThatLosesWhatItReportedAsDurable) {
+TEST(SimulatedRuns, CatchesADiskThatLosesWhatItReportedAsDurable) {
   EXPECT_TRUE(is_caught(PlantedBug::lying_disk));
 }
 
-TEST(RandomWorld, CatchesALogThatForgetsAcceptances) {
+TEST(SimulatedRuns, CatchesALogThatForgetsAcceptances) {
   EXPECT_TRUE(is_caught(PlantedBug::forgetful_log));
 }
 
-TEST(RandomWorld, CatchesTwoClientsInOneSession) {
+TEST(SimulatedRuns, CatchesTwoClientsInOneSession) {
   EXPECT_TRUE(is_caught(PlantedBug::shared_session));
 }
 
 }  // namespace
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "scenario/words.hpp"
-#include "support/describe.hpp"
+#include "sim/describe.hpp"
 
-namespace paxledger::world {
+namespace paxledger::sim {
 
 Stage::Stage() {
   commands_["cluster"] = [this](const Words& words) { cluster(words); };
@@ -370,4 +370,4 @@ void Stage::elect(const Words& words) {
       ", decided=" + std::to_string(status.decided.value()));
 }
 
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

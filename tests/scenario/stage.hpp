@@ -10,9 +10,9 @@
 #include <utility>
 #include <vector>
 
-#include "support/world.hpp"
+#include "sim/world.hpp"
 
-namespace paxledger::world {
+namespace paxledger::sim {
 
 // Not thread-safe. A command that makes no sense says so in its output: "error: …".
 class Stage {
@@ -90,4 +90,4 @@ class Stage {
   bool summary_ = false;  // only what is not a message or a record
 };
 
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

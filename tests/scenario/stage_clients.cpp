@@ -3,9 +3,9 @@
 
 #include "scenario/stage.hpp"
 #include "scenario/words.hpp"
-#include "support/describe.hpp"
+#include "sim/describe.hpp"
 
-namespace paxledger::world {
+namespace paxledger::sim {
 
 namespace {
 
@@ -180,4 +180,4 @@ void Stage::history_equal() {
   say((equal ? "equal chains, heights" : "chains of different heights,") + text);
 }
 
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

@@ -5,7 +5,7 @@
 
 #include "scenario/stage.hpp"
 
-namespace paxledger::world {
+namespace paxledger::sim {
 
 namespace {
 
@@ -79,4 +79,4 @@ std::string line_difference(const std::string& expected, const std::string& actu
   return text;
 }
 
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

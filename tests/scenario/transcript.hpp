@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace paxledger::world {
+namespace paxledger::sim {
 
 struct TranscriptCheck {
   bool equal = false;
@@ -25,4 +25,4 @@ struct TranscriptCheck {
 // A line diff with three lines of context; empty if the texts are equal.
 [[nodiscard]] std::string line_difference(const std::string& expected, const std::string& actual);
 
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-namespace paxledger::world {
+namespace paxledger::sim {
 namespace {
 
 std::filesystem::path folder() {
@@ -80,4 +80,4 @@ TEST(TranscriptFormat, ShowsALineThatDiffers) {
 }
 
 }  // namespace
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

@@ -4,7 +4,7 @@
 #include <charconv>
 #include <sstream>
 
-namespace paxledger::world {
+namespace paxledger::sim {
 
 std::vector<std::string> split_words(const std::string& line) {
   std::vector<std::string> words;
@@ -55,4 +55,4 @@ std::vector<NodeId> node_ids(const std::string& word) {
   return nodes;
 }
 
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

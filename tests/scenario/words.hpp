@@ -9,7 +9,7 @@
 #include "base/ids.hpp"
 #include "base/time.hpp"
 
-namespace paxledger::world {
+namespace paxledger::sim {
 
 // Thrown at a command that makes no sense; the stage turns it into a line of output.
 struct BadCommand {
@@ -29,4 +29,4 @@ struct BadCommand {
 // e.g. "1,2,3".
 [[nodiscard]] std::vector<NodeId> node_ids(const std::string& word);
 
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "ledger/chain.hpp"
+#include "sim/simulated_disk.hpp"
 #include "storage/block_file.hpp"
 #include "storage/block_store.hpp"
 #include "storage/verify.hpp"
-#include "support/memory_disk.hpp"
 
 namespace paxledger::storage {
 
@@ -42,8 +42,8 @@ inline std::vector<ledger::Block> make_chain(std::size_t count, std::size_t byte
   return blocks;
 }
 
-inline std::unique_ptr<MemoryDisk> new_block_disk() {
-  auto disk = std::make_unique<MemoryDisk>();
+inline std::unique_ptr<sim::SimulatedDisk> new_block_disk() {
+  auto disk = std::make_unique<sim::SimulatedDisk>();
   EXPECT_TRUE(disk->make_directories(kBlockPlace.directory).ok());
   EXPECT_TRUE(disk->make_directories(kBlockPlace.set_aside).ok());
   return disk;

@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kBlocks = 30;
 
 // A disk with a synced chain over several files.
-std::unique_ptr<MemoryDisk> chain_on_disk(const std::vector<ledger::Block>& chain) {
+std::unique_ptr<sim::SimulatedDisk> chain_on_disk(const std::vector<ledger::Block>& chain) {
   auto disk = new_block_disk();
   auto reopened = open_blocks(*disk);
   EXPECT_TRUE(reopened.store->append(chain).ok());
@@ -23,8 +23,8 @@ std::unique_ptr<MemoryDisk> chain_on_disk(const std::vector<ledger::Block>& chai
 
 // The height of the block whose frame (or, for its first block, whose file's header) holds the
 // octet.
-Height height_at(const BlockStore::Extent& extent, const MemoryDisk& disk, const std::string& path,
-                 std::uint64_t offset) {
+Height height_at(const BlockStore::Extent& extent, const sim::SimulatedDisk& disk,
+                 const std::string& path, std::uint64_t offset) {
   for (const auto& file : extent.files) {
     if (block_path(file.first.value()) != path) continue;
     const std::string octets = disk.content(path);
@@ -252,14 +252,14 @@ TEST(BlockStore, MakesDurableAgainWhatAFailedSyncLeftInTheCache) {
   ASSERT_EQ(reopened.blocks.size(), 4u);
   ASSERT_TRUE(reopened.store->sync().ok());
   Prng random(Seed{1});
-  disk->power_loss(MemoryDisk::Unsynced::lost, random);
+  disk->power_loss(sim::SimulatedDisk::Unsynced::lost, random);
   EXPECT_EQ(open_blocks(*disk, Height(4)).blocks.size(), 4u);
 }
 
 TEST(BlockStore, KeepsEverythingSyncedWhereverACrashStrikes) {
-  using Unsynced = MemoryDisk::Unsynced;
+  using Unsynced = sim::SimulatedDisk::Unsynced;
   const auto chain = make_chain(24, 300);
-  const auto work = [&chain](MemoryDisk& disk, Height& synced) {
+  const auto work = [&chain](sim::SimulatedDisk& disk, Height& synced) {
     auto opened = BlockStore::open(disk, kBlockPlace, kSmallFiles, Height(0), {}, {});
     if (!opened.ok()) return;
     BlockStore& store = *opened->store;

@@ -4,9 +4,9 @@
 
 #include <cstdio>
 
+#include "sim/simulated_disk.hpp"
 #include "storage/crc32c.hpp"
 #include "storage/recovery.hpp"
-#include "support/memory_disk.hpp"
 
 namespace paxledger::storage {
 namespace {
@@ -29,7 +29,7 @@ Result<RecoveredStorage> recover(Disk& disk, OpenMode mode) {
   return recover_storage(disk, options(mode), {}, {});
 }
 
-void initialise(MemoryDisk& disk) {
+void initialise(sim::SimulatedDisk& disk) {
   const auto begun = recover(disk, OpenMode::initialise);
   ASSERT_TRUE(begun.ok()) << begun.error().message;
 }
@@ -63,7 +63,7 @@ TEST(Identity, IsRefusedAfterAnyFlippedBit) {
 }
 
 TEST(DataDirectory, RefusesAnEmptyOneAndSaysWhatToDo) {
-  MemoryDisk disk;
+  sim::SimulatedDisk disk;
   for (int attempt = 0; attempt < 2; ++attempt) {
     const auto opened = recover(disk, OpenMode::open_existing);
     ASSERT_FALSE(opened.ok());
@@ -75,7 +75,7 @@ TEST(DataDirectory, RefusesAnEmptyOneAndSaysWhatToDo) {
 }
 
 TEST(DataDirectory, BeginsOnceAndIsOpenedAfterwards) {
-  MemoryDisk disk;
+  sim::SimulatedDisk disk;
   initialise(disk);
   const auto again = recover(disk, OpenMode::open_existing);
   ASSERT_TRUE(again.ok()) << again.error().message;
@@ -84,7 +84,7 @@ TEST(DataDirectory, BeginsOnceAndIsOpenedAfterwards) {
 }
 
 TEST(DataDirectory, RefusesToBeginOverAnOldOne) {
-  MemoryDisk disk;
+  sim::SimulatedDisk disk;
   initialise(disk);
   EXPECT_FALSE(recover(disk, OpenMode::initialise).ok());
   disk.lose(kRoot + "/identity");
@@ -95,7 +95,7 @@ TEST(DataDirectory, RefusesToBeginOverAnOldOne) {
 }
 
 TEST(DataDirectory, RefusesAnotherClusterOrNode) {
-  MemoryDisk disk;
+  sim::SimulatedDisk disk;
   initialise(disk);
   auto other = options(OpenMode::open_existing);
   other.node = NodeId(3);
@@ -109,7 +109,7 @@ TEST(DataDirectory, RefusesAnotherClusterOrNode) {
 }
 
 TEST(DataDirectory, RefusesANewerFormat) {
-  MemoryDisk disk;
+  sim::SimulatedDisk disk;
   initialise(disk);
   const std::string text = "paxledger-data-directory 2\nwhatever comes then\n";
   char sum[24];
@@ -124,7 +124,7 @@ TEST(DataDirectory, RefusesANewerFormat) {
 }
 
 TEST(DataDirectory, RefusesASecondProcess) {
-  MemoryDisk disk;
+  sim::SimulatedDisk disk;
   const auto first = recover(disk, OpenMode::initialise);
   ASSERT_TRUE(first.ok());
   const auto second = recover(disk, OpenMode::open_existing);
@@ -133,7 +133,7 @@ TEST(DataDirectory, RefusesASecondProcess) {
 }
 
 TEST(DataDirectory, RejoinsFromNothingAsANodeThatAbstains) {
-  MemoryDisk disk;
+  sim::SimulatedDisk disk;
   const auto rejoined = recover(disk, OpenMode::rejoin);
   ASSERT_TRUE(rejoined.ok()) << rejoined.error().message;
   EXPECT_TRUE(rejoined->log_lost);
@@ -141,7 +141,7 @@ TEST(DataDirectory, RejoinsFromNothingAsANodeThatAbstains) {
 }
 
 TEST(DataDirectory, StillAbstainsWhenTheRejoinWasNotFinished) {
-  MemoryDisk disk;
+  sim::SimulatedDisk disk;
   (void)recover(disk, OpenMode::rejoin);
   const auto again = recover(disk, OpenMode::open_existing);
   ASSERT_TRUE(again.ok()) << again.error().message;
@@ -149,7 +149,7 @@ TEST(DataDirectory, StillAbstainsWhenTheRejoinWasNotFinished) {
 }
 
 TEST(DataDirectory, LeavesAnIntactDirectoryAloneOnRejoin) {
-  MemoryDisk disk;
+  sim::SimulatedDisk disk;
   initialise(disk);
   const auto rejoined = recover(disk, OpenMode::rejoin);
   ASSERT_TRUE(rejoined.ok());
@@ -158,7 +158,7 @@ TEST(DataDirectory, LeavesAnIntactDirectoryAloneOnRejoin) {
 }
 
 TEST(DataDirectory, ComesBackByRejoinFromADamagedIdentity) {
-  MemoryDisk disk;
+  sim::SimulatedDisk disk;
   {
     auto begun = recover(disk, OpenMode::initialise);
     ASSERT_TRUE(begun.ok());
@@ -177,15 +177,15 @@ TEST(DataDirectory, ComesBackByRejoinFromADamagedIdentity) {
 }
 
 TEST(DataDirectory, CanBeBegunAgainWhereverACrashStruck) {
-  using Unsynced = MemoryDisk::Unsynced;
+  using Unsynced = sim::SimulatedDisk::Unsynced;
   Prng random(Seed{3});
   for (const OpenMode mode : {OpenMode::initialise, OpenMode::rejoin}) {
-    MemoryDisk rehearsal;
+    sim::SimulatedDisk rehearsal;
     ASSERT_TRUE(recover(rehearsal, mode).ok());
     for (const Unsynced unsynced : {Unsynced::lost, Unsynced::kept, Unsynced::torn}) {
       for (std::uint64_t at = 0; at < rehearsal.operations(); ++at) {
         SCOPED_TRACE("crash at operation " + std::to_string(at));
-        MemoryDisk disk;
+        sim::SimulatedDisk disk;
         disk.crash_at(at);
         (void)recover(disk, mode);
         disk.power_loss(unsynced, random);
@@ -213,10 +213,10 @@ void put_mark(Disk& disk) {
 }
 
 TEST(DataDirectory, IsNotTakenForOneThatNeverBeganWhereverACrashStruck) {
-  using Unsynced = MemoryDisk::Unsynced;
+  using Unsynced = sim::SimulatedDisk::Unsynced;
   Prng random(Seed{4});
   for (const OpenMode mode : {OpenMode::initialise, OpenMode::rejoin}) {
-    MemoryDisk rehearsal;
+    sim::SimulatedDisk rehearsal;
     put_mark(rehearsal);
     const std::uint64_t before = rehearsal.operations();
     ASSERT_TRUE(recover(rehearsal, mode).ok());
@@ -224,7 +224,7 @@ TEST(DataDirectory, IsNotTakenForOneThatNeverBeganWhereverACrashStruck) {
     for (const Unsynced unsynced : {Unsynced::lost, Unsynced::kept, Unsynced::torn}) {
       for (std::uint64_t at = before; at < rehearsal.operations(); ++at) {
         SCOPED_TRACE("crash at operation " + std::to_string(at));
-        MemoryDisk disk;
+        sim::SimulatedDisk disk;
         put_mark(disk);
         disk.crash_at(at);
         (void)recover(disk, mode);
@@ -237,7 +237,7 @@ TEST(DataDirectory, IsNotTakenForOneThatNeverBeganWhereverACrashStruck) {
 }
 
 TEST(DataDirectory, OfANodeThatRunsTakesAwayAMarkThatSaysItNeverBegan) {
-  MemoryDisk disk;
+  sim::SimulatedDisk disk;
   initialise(disk);
   put_mark(disk);
   ASSERT_TRUE(recover(disk, OpenMode::open_existing).ok());

@@ -10,7 +10,7 @@ namespace paxledger::storage {
 namespace {
 
 using Records = std::vector<paxos::DurableRecord>;
-using Unsynced = MemoryDisk::Unsynced;
+using Unsynced = sim::SimulatedDisk::Unsynced;
 
 struct Progress {
   paxos::DurableState acknowledged;
@@ -67,7 +67,7 @@ constexpr Mode kModes[]{{"process crash", false, Unsynced::kept, 1},
                         {"some lost", true, Unsynced::random, 4},
                         {"some torn", true, Unsynced::torn, 4}};
 
-void crash(MemoryDisk& disk, const Mode& mode, Prng& random) {
+void crash(sim::SimulatedDisk& disk, const Mode& mode, Prng& random) {
   if (mode.power_loss) {
     disk.power_loss(mode.unsynced, random);
   } else {

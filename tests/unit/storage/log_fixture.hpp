@@ -9,9 +9,9 @@
 #include <utility>
 #include <vector>
 
+#include "sim/simulated_disk.hpp"
 #include "storage/log.hpp"
 #include "storage/log_scan.hpp"
-#include "support/memory_disk.hpp"
 
 namespace paxledger::storage {
 
@@ -46,14 +46,15 @@ inline std::string described(const paxos::DurableState& state, Slot above = Slot
   return text;
 }
 
-inline std::unique_ptr<MemoryDisk> new_log_disk() {
-  auto disk = std::make_unique<MemoryDisk>();
+inline std::unique_ptr<sim::SimulatedDisk> new_log_disk() {
+  auto disk = std::make_unique<sim::SimulatedDisk>();
   EXPECT_TRUE(disk->make_directories(kLogPlace.directory).ok());
   EXPECT_TRUE(disk->make_directories(kLogPlace.set_aside).ok());
   return disk;
 }
 
-inline std::unique_ptr<Log> new_log(MemoryDisk& disk, const LogOptions& options = kSmallSegments) {
+inline std::unique_ptr<Log> new_log(sim::SimulatedDisk& disk,
+                                    const LogOptions& options = kSmallSegments) {
   auto log = Log::start_over(disk, kLogPlace, options, SegmentOrigin::initialised, LogReport{});
   EXPECT_TRUE(log.ok()) << log.error().message;
   return std::move(*log);

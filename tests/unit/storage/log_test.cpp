@@ -167,7 +167,7 @@ TEST(Log, CutsATailThatWasTornWithinASector) {
 }
 
 // Several segments with promises, acceptances and a trim.
-std::unique_ptr<MemoryDisk> small_log(paxos::DurableState& expected, Slot& complete_above) {
+std::unique_ptr<sim::SimulatedDisk> small_log(paxos::DurableState& expected, Slot& complete_above) {
   auto disk = new_log_disk();
   auto log = new_log(*disk);
   append(*log, expected, {promise_record(2), paxos::GenerationRecord{NodeId(2), Generation(3)}});
@@ -331,7 +331,7 @@ TEST(Log, MakesDurableAgainWhatAFailedSyncLeftInTheCache) {
   ASSERT_EQ(opened.report.state.accepted.size(), 2u) << "the cache still shows it";
   ASSERT_TRUE(opened.log->append(Records{accept_record(3, 1)}).ok());
   Prng random(Seed{1});
-  disk->power_loss(MemoryDisk::Unsynced::lost, random);
+  disk->power_loss(sim::SimulatedDisk::Unsynced::lost, random);
   const auto after = open_log(*disk);
   EXPECT_FALSE(after.report.lost) << after.report.damage;
   EXPECT_EQ(after.report.state.accepted.size(), 3u);

@@ -29,8 +29,8 @@ paxos::DurableRecord accept_record(std::uint64_t slot) {
 }
 
 // A node that accepted 40 slots, applied 30 of them and synced 24.
-std::unique_ptr<MemoryDisk> used_directory() {
-  auto disk = std::make_unique<MemoryDisk>();
+std::unique_ptr<sim::SimulatedDisk> used_directory() {
+  auto disk = std::make_unique<sim::SimulatedDisk>();
   auto begun = recover_storage(*disk, options(OpenMode::initialise), {}, {});
   EXPECT_TRUE(begun.ok()) << begun.error().message;
   for (std::uint64_t slot = 1; slot <= 40; ++slot) {
@@ -44,7 +44,7 @@ std::unique_ptr<MemoryDisk> used_directory() {
   return disk;
 }
 
-std::string only(const MemoryDisk& disk, const std::string& part, bool last) {
+std::string only(const sim::SimulatedDisk& disk, const std::string& part, bool last) {
   std::string found;
   for (const std::string& path : disk.paths()) {
     if (path.find(part) == std::string::npos) continue;
@@ -70,7 +70,7 @@ TEST(RecoverStorage, LeavesOutAcceptancesThatStandInBlocks) {
 TEST(RecoverStorage, LosesOnlyUnsyncedBlocksWithThePower) {
   auto disk = used_directory();
   Prng random(Seed{1});
-  disk->power_loss(MemoryDisk::Unsynced::lost, random);
+  disk->power_loss(sim::SimulatedDisk::Unsynced::lost, random);
   const auto recovered = reopen(*disk);
   ASSERT_TRUE(recovered.ok());
   EXPECT_EQ(recovered->damage, "");

@@ -59,7 +59,7 @@ TEST(LogThread, ReportsTicketsInOrderAndOnlyOnceTheyAreDurable) {
   EXPECT_TRUE(std::is_sorted(reported.begin(), reported.end()));
   EXPECT_EQ(std::adjacent_find(reported.begin(), reported.end()), reported.end());
   Prng random(Seed{1});
-  disk->power_loss(MemoryDisk::Unsynced::lost, random);
+  disk->power_loss(sim::SimulatedDisk::Unsynced::lost, random);
   const auto opened = open_log(*disk);
   EXPECT_FALSE(opened.report.lost) << opened.report.damage;
   EXPECT_EQ(opened.report.state.accepted.size(), 500u);
@@ -138,7 +138,7 @@ TEST(BlockThread, SyncsAfterSoManyOctetsAndSaysHowFar) {
   thread.append(chain);
   EXPECT_EQ(synced.wait(), Height(30));
   Prng random(Seed{1});
-  disk->power_loss(MemoryDisk::Unsynced::lost, random);
+  disk->power_loss(sim::SimulatedDisk::Unsynced::lost, random);
   thread.stop();
   EXPECT_EQ(open_blocks(*disk, Height(30)).blocks.size(), 30u);
 }

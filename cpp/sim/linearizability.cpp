@@ -1,9 +1,9 @@
-#include "support/linearizability.hpp"
+#include "sim/linearizability.hpp"
 
 #include <algorithm>
 #include <unordered_set>
 
-namespace paxledger::world {
+namespace paxledger::sim {
 
 namespace {
 
@@ -97,4 +97,4 @@ Verdict check_register(const std::vector<RegisterOperation>& history, std::size_
   return verdict;
 }
 
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

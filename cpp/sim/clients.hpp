@@ -10,11 +10,11 @@
 #include <vector>
 
 #include "base/prng.hpp"
-#include "scenario/random_profile.hpp"
-#include "support/linearizability.hpp"
-#include "support/world.hpp"
+#include "sim/linearizability.hpp"
+#include "sim/profile.hpp"
+#include "sim/world.hpp"
 
-namespace paxledger::world {
+namespace paxledger::sim {
 
 // An operation that a client has begun and whose outcome it does not know yet.
 struct OpenOperation {
@@ -35,9 +35,9 @@ struct OpenOperation {
 // Invariants:
 //  1. A sequence is used for one command only, however often it is sent.
 //  2. `acknowledged` stands below every open sequence.
-class RandomClients {
+class Clients {
  public:
-  RandomClients(const RandomProfile& profile, Prng& prng, bool shared_session);
+  Clients(const Profile& profile, Prng& prng, bool shared_session);
 
   // The client's turn: sends what must be sent again, and begins something new if it may.
   void wake(std::size_t client, World& world);
@@ -100,7 +100,7 @@ class RandomClients {
   void check_floor(const OpenOperation& operation, const Answered& answered, const World& world);
   [[nodiscard]] Duration patience();
 
-  const RandomProfile& profile_;
+  const Profile& profile_;
   Prng& prng_;
   std::vector<Client> clients_;
   std::map<RequestKey, std::pair<std::size_t, std::uint64_t>> requests_;
@@ -115,4 +115,4 @@ class RandomClients {
   bool closed_ = false;
 };
 
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

@@ -1,12 +1,12 @@
-#include "support/world.hpp"
+#include "sim/world.hpp"
 
 #include <utility>
 
 #include "base/invariant.hpp"
-#include "support/describe.hpp"
-#include "support/world_node.hpp"
+#include "sim/describe.hpp"
+#include "sim/world_node.hpp"
 
-namespace paxledger::world {
+namespace paxledger::sim {
 
 namespace {
 
@@ -326,4 +326,4 @@ void World::hand_over(Node& n, engine::Persist write) {
   if (listeners_.write_begun) listeners_.write_begun(n.id);
 }
 
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

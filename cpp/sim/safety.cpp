@@ -1,12 +1,12 @@
-#include "support/safety.hpp"
+#include "sim/safety.hpp"
 
 #include <algorithm>
 
 #include "engine/batch.hpp"
 #include "kv/command.hpp"
-#include "support/describe.hpp"
+#include "sim/describe.hpp"
 
-namespace paxledger::world {
+namespace paxledger::sim {
 
 std::string AgreedHistory::append(const ledger::Block& block) {
   blocks_.push_back(block);
@@ -251,4 +251,4 @@ void SafetyCheck::scan_answered(NodeId node, const std::string& prefix, const st
   }
 }
 
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

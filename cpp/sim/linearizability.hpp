@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace paxledger::world {
+namespace paxledger::sim {
 
 // One operation of a client on the register. Times are positions in one total order of events.
 struct RegisterOperation {
@@ -36,4 +36,4 @@ struct Verdict {
 [[nodiscard]] Verdict check_register(const std::vector<RegisterOperation>& history,
                                      std::size_t states_max = 200'000);
 
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

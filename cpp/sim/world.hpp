@@ -20,10 +20,10 @@
 #include "engine/replica.hpp"
 #include "engine/settings.hpp"
 #include "kv/command.hpp"
-#include "support/node_disk.hpp"
-#include "support/safety.hpp"
+#include "sim/node_disk.hpp"
+#include "sim/safety.hpp"
 
-namespace paxledger::world {
+namespace paxledger::sim {
 
 struct Options {
   std::uint32_t nodes = 3;  // named 1 … nodes
@@ -190,4 +190,4 @@ class World {
   std::uint64_t clock_ = 0;
 };
 
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

@@ -1,11 +1,11 @@
-#include "scenario/random_profile.hpp"
+#include "sim/profile.hpp"
 
 #include <algorithm>
 #include <iterator>
 
 #include "kv/command.hpp"
 
-namespace paxledger::world {
+namespace paxledger::sim {
 
 namespace {
 
@@ -33,8 +33,8 @@ void draw_settings(Prng& prng, Options& options) {
 
 }  // namespace
 
-RandomProfile RandomProfile::draw(Prng& prng) {
-  RandomProfile profile;
+Profile Profile::draw(Prng& prng) {
+  Profile profile;
   draw_settings(prng, profile.options);
   const auto heartbeat_us =
       static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
@@ -93,7 +93,7 @@ RandomProfile RandomProfile::draw(Prng& prng) {
   return profile;
 }
 
-std::string RandomProfile::describe() const {
+std::string Profile::describe() const {
   const auto ms = [](Duration d) {
     return std::to_string(std::chrono::duration_cast<milliseconds>(d).count()) + "ms";
   };
@@ -115,4 +115,4 @@ std::string RandomProfile::describe() const {
   return text;
 }
 
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

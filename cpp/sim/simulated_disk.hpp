@@ -18,20 +18,20 @@
 #include "base/prng.hpp"
 #include "storage/disk.hpp"
 
-namespace paxledger::storage {
+namespace paxledger::sim {
 
 // Thread-safe. Files stay usable as long as the disk lives; after a power loss or a restart old
 // handles refuse every operation.
-class MemoryDisk final : public Disk {
+class SimulatedDisk final : public storage::Disk {
  public:
-  Result<std::unique_ptr<File>> open(const std::string& path, Access access) override;
+  Result<std::unique_ptr<storage::File>> open(const std::string& path, Access access) override;
   Result<bool> exists(const std::string& path) override;
   Result<std::vector<std::string>> list(const std::string& path) override;
   Result<void> rename(const std::string& from, const std::string& to) override;
   Result<void> remove(const std::string& path) override;
   Result<void> make_directories(const std::string& path) override;
   Result<void> sync_directory(const std::string& path) override;
-  Result<std::unique_ptr<FileLock>> lock(const std::string& path) override;
+  Result<std::unique_ptr<storage::FileLock>> lock(const std::string& path) override;
 
   // --- faults ---
 
@@ -62,11 +62,11 @@ class MemoryDisk final : public Disk {
   [[nodiscard]] std::vector<std::string> paths() const;
 
   // A disk with the same durable and visible content, without faults and handles.
-  [[nodiscard]] std::unique_ptr<MemoryDisk> copy() const;
+  [[nodiscard]] std::unique_ptr<SimulatedDisk> copy() const;
 
  private:
-  friend class MemoryFile;
-  friend class MemoryLock;
+  friend class SimulatedFile;
+  friend class SimulatedLock;
 
   struct Inode {
     std::string seen;
@@ -103,4 +103,4 @@ class MemoryDisk final : public Disk {
   std::optional<std::string> fail_sync_of_;
 };
 
-}  // namespace paxledger::storage
+}  // namespace paxledger::sim

@@ -1,15 +1,14 @@
-#include "scenario/random_faults.hpp"
+#include "sim/faults.hpp"
 
 #include <set>
 #include <utility>
 #include <vector>
 
-namespace paxledger::world {
+namespace paxledger::sim {
 
 using std::chrono::milliseconds;
 
-RandomFaults::RandomFaults(World& world, Prng& prng, const RandomProfile& profile, PlantedBug bug,
-                           After after)
+Faults::Faults(World& world, Prng& prng, const Profile& profile, PlantedBug bug, After after)
     : world_(world),
       prng_(prng),
       profile_(profile),
@@ -21,14 +20,14 @@ RandomFaults::RandomFaults(World& world, Prng& prng, const RandomProfile& profil
         });
       }) {}
 
-bool RandomFaults::whole(NodeId node) const {
+bool Faults::whole(NodeId node) const {
   if (!world_.running(node)) return false;
   const auto status = world_.status(node);
   return !status.abstaining && !status.repairing;
 }
 
 // Half of all misfortune hits a leader, if there is one: that is where it hurts.
-NodeId RandomFaults::victim() {
+NodeId Faults::victim() {
   const auto nodes = world_.nodes();
   if (prng_.chance(1, 2)) {
     for (const NodeId node : nodes) {
@@ -38,7 +37,7 @@ NodeId RandomFaults::victim() {
   return nodes[prng_.below(nodes.size())];
 }
 
-void RandomFaults::inject() {
+void Faults::inject() {
   const NodeId node = victim();
   count_ += 1;
   if (profile_.wipes && prng_.chance(profile_.disasters_in_ten, 10)) {
@@ -80,7 +79,7 @@ void RandomFaults::inject() {
   }
 }
 
-void RandomFaults::cut_links() {
+void Faults::cut_links() {
   const auto nodes = world_.nodes();
   const auto any = [&] { return nodes[prng_.below(nodes.size())]; };
   const auto cut_both = [this](NodeId a, NodeId b) {
@@ -136,7 +135,7 @@ void RandomFaults::cut_links() {
 
 // A leader stands still until another one is elected, and goes on out of earshot of some others:
 // those who can still hear it must not make it believe that it leads.
-void RandomFaults::leave_behind() {
+void Faults::leave_behind() {
   for (const NodeId node : world_.nodes()) {
     if (!world_.running(node) || world_.status(node).role != engine::Role::leader) continue;
     const auto timeouts = static_cast<std::int64_t>(prng_.between(2, 4));
@@ -150,7 +149,7 @@ void RandomFaults::leave_behind() {
   }
 }
 
-void RandomFaults::crash_some() {
+void Faults::crash_some() {
   const bool all = prng_.chance(1, 8);
   const auto nodes = world_.nodes();
   const NodeId chosen = victim();
@@ -165,14 +164,14 @@ void RandomFaults::crash_some() {
 }
 
 // A minority of disks may be lost at a time: everything decided must stay on the others.
-bool RandomFaults::may_lose(NodeId chosen) const {
+bool Faults::may_lose(NodeId chosen) const {
   const auto nodes = world_.nodes();
   std::size_t others = 0;
   for (const NodeId node : nodes) others += node != chosen && whole(node) ? 1 : 0;
   return others >= nodes.size() - (nodes.size() - 1) / 2;
 }
 
-void RandomFaults::lose_disk(NodeId chosen) {
+void Faults::lose_disk(NodeId chosen) {
   if (!may_lose(chosen)) return;
   for (const NodeId node : world_.nodes()) {
     if (node != chosen && whole(node)) world_.disk(node).sync_blocks();
@@ -187,7 +186,7 @@ void RandomFaults::lose_disk(NodeId chosen) {
   }
 }
 
-void RandomFaults::wipe_one() {
+void Faults::wipe_one() {
   const NodeId chosen = victim();
   lose_disk(chosen);
   after_(milliseconds(prng_.between(1, 500)), [this, chosen] { world_.restart(chosen); });
@@ -196,7 +195,7 @@ void RandomFaults::wipe_one() {
 // The worst that may happen, in this order: a bare majority decides, one of it loses its disk and
 // comes back, and the others of it go down. The one that came back must not help those that know
 // nothing to decide something else.
-void RandomFaults::disaster() {
+void Faults::disaster() {
   const auto nodes = world_.nodes();
   std::vector<NodeId> majority{victim()};
   if (!whole(majority.front()) || nodes.size() < 3) return;
@@ -228,19 +227,19 @@ void RandomFaults::disaster() {
   }
 }
 
-void RandomFaults::cease() {
+void Faults::cease() {
   ceased_ = true;
   world_.mend_all();
 }
 
-Instant RandomFaults::paused_until(NodeId node) const {
+Instant Faults::paused_until(NodeId node) const {
   const auto found = paused_until_.find(node);
   return ceased_ || found == paused_until_.end() ? Instant() : found->second;
 }
 
-Instant RandomFaults::disk_stuck_until(NodeId node) const {
+Instant Faults::disk_stuck_until(NodeId node) const {
   const auto found = disk_stuck_until_.find(node);
   return ceased_ || found == disk_stuck_until_.end() ? Instant() : found->second;
 }
 
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

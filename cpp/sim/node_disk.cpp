@@ -1,11 +1,11 @@
-#include "support/node_disk.hpp"
+#include "sim/node_disk.hpp"
 
 #include <algorithm>
 #include <utility>
 
 #include "base/invariant.hpp"
 
-namespace paxledger::world {
+namespace paxledger::sim {
 
 engine::Persist NodeDisk::complete_write() {
   invariant(writing(), "a write is completed only while one is pending");
@@ -104,4 +104,4 @@ engine::Recovered NodeDisk::recover(ClusterId cluster) const {
   return recovered;
 }
 
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

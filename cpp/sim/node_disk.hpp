@@ -16,7 +16,7 @@
 #include "engine/replica.hpp"
 #include "paxos/records.hpp"
 
-namespace paxledger::world {
+namespace paxledger::sim {
 
 // Invariants:
 //  1. durable() is what the completed writes amount to, in the order of their tickets.
@@ -72,4 +72,4 @@ class NodeDisk {
   Height repair_through_;
 };
 
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

@@ -1,11 +1,13 @@
-#include "support/memory_disk.hpp"
+#include "sim/simulated_disk.hpp"
 
 #include <algorithm>
 #include <utility>
 
 #include "base/invariant.hpp"
 
-namespace paxledger::storage {
+namespace paxledger::sim {
+
+using storage::kSectorBytes;
 
 namespace {
 
@@ -20,15 +22,15 @@ std::string directory_of(const std::string& path) {
 
 }  // namespace
 
-bool MemoryDisk::Change::touches(const std::string& directory) const {
+bool SimulatedDisk::Change::touches(const std::string& directory) const {
   return (!removed.empty() && directory_of(removed) == directory) ||
          (!added.empty() && directory_of(added) == directory);
 }
 
-class MemoryFile final : public File {
+class SimulatedFile final : public storage::File {
  public:
-  MemoryFile(MemoryDisk& disk, std::shared_ptr<MemoryDisk::Inode> inode, std::string path,
-             bool writable)
+  SimulatedFile(SimulatedDisk& disk, std::shared_ptr<SimulatedDisk::Inode> inode, std::string path,
+                bool writable)
       : disk_(disk),
         inode_(std::move(inode)),
         path_(std::move(path)),
@@ -116,52 +118,52 @@ class MemoryFile final : public File {
     return stepped;
   }
 
-  MemoryDisk& disk_;
-  std::shared_ptr<MemoryDisk::Inode> inode_;
+  SimulatedDisk& disk_;
+  std::shared_ptr<SimulatedDisk::Inode> inode_;
   std::string path_;
   bool writable_;
   std::uint64_t life_;
 };
 
-class MemoryLock final : public FileLock {
+class SimulatedLock final : public storage::FileLock {
  public:
-  MemoryLock(MemoryDisk& disk, std::string path)
+  SimulatedLock(SimulatedDisk& disk, std::string path)
       : disk_(disk), path_(std::move(path)), life_(disk.life_) {}
-  ~MemoryLock() override {
+  ~SimulatedLock() override {
     const std::lock_guard lock(disk_.mutex_);
     if (life_ == disk_.life_) disk_.locked_.erase(path_);
   }
 
  private:
-  MemoryDisk& disk_;
+  SimulatedDisk& disk_;
   std::string path_;
   std::uint64_t life_;
 };
 
-Result<void> MemoryDisk::step(const std::string& what, const std::string& path) {
+Result<void> SimulatedDisk::step(const std::string& what, const std::string& path) {
   const std::uint64_t number = operations_++;
   applies_ = number <= crash_at_;
   if (number >= crash_at_) return refused(what, path, "the machine crashed");
   return {};
 }
 
-std::uint64_t MemoryDisk::bytes_used() const {
+std::uint64_t SimulatedDisk::bytes_used() const {
   std::uint64_t bytes = 0;
   for (const auto& [path, inode] : seen_) bytes += inode->seen.size();
   return bytes;
 }
 
-void MemoryDisk::apply(Entries& entries, const Change& change) {
+void SimulatedDisk::apply(Entries& entries, const Change& change) {
   if (!change.removed.empty()) entries.erase(change.removed);
   if (!change.added.empty()) entries[change.added] = change.inode;
 }
 
-void MemoryDisk::record(Change change) {
+void SimulatedDisk::record(Change change) {
   apply(seen_, change);
   pending_.push_back(std::move(change));
 }
 
-Result<std::unique_ptr<File>> MemoryDisk::open(const std::string& path, Access access) {
+Result<std::unique_ptr<storage::File>> SimulatedDisk::open(const std::string& path, Access access) {
   const std::lock_guard lock(mutex_);
   const auto found = seen_.find(path);
   if (access == Access::create) {
@@ -176,16 +178,16 @@ Result<std::unique_ptr<File>> MemoryDisk::open(const std::string& path, Access a
   } else if (found == seen_.end()) {
     return refused("opening of", path, "No such file or directory");
   }
-  return std::unique_ptr<File>(
-      std::make_unique<MemoryFile>(*this, seen_.at(path), path, access != Access::read));
+  return std::unique_ptr<storage::File>(
+      std::make_unique<SimulatedFile>(*this, seen_.at(path), path, access != Access::read));
 }
 
-Result<bool> MemoryDisk::exists(const std::string& path) {
+Result<bool> SimulatedDisk::exists(const std::string& path) {
   const std::lock_guard lock(mutex_);
   return seen_.contains(path) || directories_.contains(path);
 }
 
-Result<std::vector<std::string>> MemoryDisk::list(const std::string& path) {
+Result<std::vector<std::string>> SimulatedDisk::list(const std::string& path) {
   const std::lock_guard lock(mutex_);
   if (!directories_.contains(path)) return refused("listing of", path, "No such directory");
   std::vector<std::string> names;
@@ -201,7 +203,7 @@ Result<std::vector<std::string>> MemoryDisk::list(const std::string& path) {
   return names;
 }
 
-Result<void> MemoryDisk::rename(const std::string& from, const std::string& to) {
+Result<void> SimulatedDisk::rename(const std::string& from, const std::string& to) {
   const std::lock_guard lock(mutex_);
   const auto found = seen_.find(from);
   if (found == seen_.end()) return refused("renaming of", from, "No such file or directory");
@@ -211,7 +213,7 @@ Result<void> MemoryDisk::rename(const std::string& from, const std::string& to) 
   return stepped;
 }
 
-Result<void> MemoryDisk::remove(const std::string& path) {
+Result<void> SimulatedDisk::remove(const std::string& path) {
   const std::lock_guard lock(mutex_);
   if (!seen_.contains(path)) return refused("removal of", path, "No such file or directory");
   const auto stepped = step("removal of", path);
@@ -220,7 +222,7 @@ Result<void> MemoryDisk::remove(const std::string& path) {
   return stepped;
 }
 
-Result<void> MemoryDisk::make_directories(const std::string& path) {
+Result<void> SimulatedDisk::make_directories(const std::string& path) {
   const std::lock_guard lock(mutex_);
   if (directories_.contains(path)) return {};
   const auto stepped = step("creation of directory", path);
@@ -231,7 +233,7 @@ Result<void> MemoryDisk::make_directories(const std::string& path) {
   }
 }
 
-Result<void> MemoryDisk::sync_directory(const std::string& path) {
+Result<void> SimulatedDisk::sync_directory(const std::string& path) {
   const std::lock_guard lock(mutex_);
   const auto stepped = step("sync of directory", path);
   if (!stepped) return stepped;
@@ -247,17 +249,17 @@ Result<void> MemoryDisk::sync_directory(const std::string& path) {
   return {};
 }
 
-Result<std::unique_ptr<FileLock>> MemoryDisk::lock(const std::string& path) {
+Result<std::unique_ptr<storage::FileLock>> SimulatedDisk::lock(const std::string& path) {
   const std::lock_guard lock(mutex_);
   if (!locked_.insert(path).second) {
     return Error{ErrorCode::configuration,
                  path + " is locked: the process 4711 uses this data directory"};
   }
   if (!seen_.contains(path)) record({"", path, std::make_shared<Inode>()});
-  return std::unique_ptr<FileLock>(std::make_unique<MemoryLock>(*this, path));
+  return std::unique_ptr<storage::FileLock>(std::make_unique<SimulatedLock>(*this, path));
 }
 
-void MemoryDisk::lose_content(Inode& inode, Unsynced unsynced, Prng& random) {
+void SimulatedDisk::lose_content(Inode& inode, Unsynced unsynced, Prng& random) {
   if (unsynced == Unsynced::kept) {
     inode.durable = inode.seen;
   } else if (unsynced != Unsynced::lost) {
@@ -279,7 +281,7 @@ void MemoryDisk::lose_content(Inode& inode, Unsynced unsynced, Prng& random) {
   inode.resized = false;
 }
 
-void MemoryDisk::power_loss(Unsynced unsynced, Prng& random) {
+void SimulatedDisk::power_loss(Unsynced unsynced, Prng& random) {
   const std::lock_guard lock(mutex_);
   for (const Change& change : pending_) {
     const bool survives =
@@ -299,21 +301,21 @@ void MemoryDisk::power_loss(Unsynced unsynced, Prng& random) {
   crash_at_ = UINT64_MAX;
 }
 
-void MemoryDisk::restart() {
+void SimulatedDisk::restart() {
   const std::lock_guard lock(mutex_);
   locked_.clear();
   ++life_;
   crash_at_ = UINT64_MAX;
 }
 
-std::string MemoryDisk::content(const std::string& path) const {
+std::string SimulatedDisk::content(const std::string& path) const {
   const std::lock_guard lock(mutex_);
   const auto found = seen_.find(path);
   invariant(found != seen_.end(), "the file is there: " + path);
   return found->second->seen;
 }
 
-void MemoryDisk::overwrite(const std::string& path, std::string octets) {
+void SimulatedDisk::overwrite(const std::string& path, std::string octets) {
   const std::lock_guard lock(mutex_);
   auto& inode = seen_[path];
   if (inode == nullptr) inode = std::make_shared<Inode>();
@@ -323,28 +325,28 @@ void MemoryDisk::overwrite(const std::string& path, std::string octets) {
   inode->dirty.clear();
 }
 
-void MemoryDisk::flip(const std::string& path, std::uint64_t offset, unsigned char mask) {
+void SimulatedDisk::flip(const std::string& path, std::uint64_t offset, unsigned char mask) {
   std::string octets = content(path);
   octets.at(offset) = static_cast<char>(octets.at(offset) ^ mask);
   overwrite(path, std::move(octets));
 }
 
-void MemoryDisk::lose(const std::string& path) {
+void SimulatedDisk::lose(const std::string& path) {
   const std::lock_guard lock(mutex_);
   seen_.erase(path);
   durable_.erase(path);
 }
 
-std::vector<std::string> MemoryDisk::paths() const {
+std::vector<std::string> SimulatedDisk::paths() const {
   const std::lock_guard lock(mutex_);
   std::vector<std::string> paths;
   for (const auto& [path, inode] : seen_) paths.push_back(path);
   return paths;
 }
 
-std::unique_ptr<MemoryDisk> MemoryDisk::copy() const {
+std::unique_ptr<SimulatedDisk> SimulatedDisk::copy() const {
   const std::lock_guard lock(mutex_);
-  auto disk = std::make_unique<MemoryDisk>();
+  auto disk = std::make_unique<SimulatedDisk>();
   std::map<Inode*, std::shared_ptr<Inode>> copies;
   const auto copied = [&copies](const std::shared_ptr<Inode>& inode) {
     auto& to = copies[inode.get()];
@@ -360,4 +362,4 @@ std::unique_ptr<MemoryDisk> MemoryDisk::copy() const {
   return disk;
 }
 
-}  // namespace paxledger::storage
+}  // namespace paxledger::sim

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string>
 
-namespace paxledger::world {
+namespace paxledger::sim {
 
 // A bug that the run plants on purpose, to show that the checkers catch it.
 enum class PlantedBug {
@@ -16,7 +16,7 @@ enum class PlantedBug {
   shared_session  // two clients use one session, so one of them gets results of the other
 };
 
-struct RandomRun {
+struct RunResult {
   bool passed = false;
   std::string failure;  // what was promised and did not hold
   std::string profile;  // what kind of run it was
@@ -30,7 +30,7 @@ struct RandomRun {
 };
 
 // Equal seeds give equal runs. With `trace`, every event is written to standard output.
-[[nodiscard]] RandomRun run_random_world(std::uint64_t seed, PlantedBug bug = PlantedBug::none,
-                                         bool trace = false);
+[[nodiscard]] RunResult run(std::uint64_t seed, PlantedBug bug = PlantedBug::none,
+                            bool trace = false);
 
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

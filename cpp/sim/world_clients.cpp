@@ -3,10 +3,10 @@
 #include <utility>
 
 #include "base/invariant.hpp"
-#include "support/describe.hpp"
-#include "support/world_node.hpp"
+#include "sim/describe.hpp"
+#include "sim/world_node.hpp"
 
-namespace paxledger::world {
+namespace paxledger::sim {
 
 Request& World::open_request(Node& n, Duration patience) {
   const RequestKey key(++next_request_);
@@ -126,4 +126,4 @@ void World::check_overdue(Duration slack) {
   }
 }
 
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

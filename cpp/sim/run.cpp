@@ -1,4 +1,4 @@
-#include "scenario/random_world.hpp"
+#include "sim/run.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -10,13 +10,13 @@
 #include <vector>
 
 #include "base/prng.hpp"
-#include "scenario/random_clients.hpp"
-#include "scenario/random_faults.hpp"
-#include "scenario/random_profile.hpp"
-#include "support/describe.hpp"
-#include "support/world.hpp"
+#include "sim/clients.hpp"
+#include "sim/describe.hpp"
+#include "sim/faults.hpp"
+#include "sim/profile.hpp"
+#include "sim/world.hpp"
 
-namespace paxledger::world {
+namespace paxledger::sim {
 
 namespace {
 
@@ -25,22 +25,22 @@ using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
 // Invariant: events are taken in the order of their time, and of their making among equals.
-class RandomSchedule {
+class Run {
  public:
-  RandomSchedule(std::uint64_t seed, PlantedBug bug, bool trace)
+  Run(std::uint64_t seed, PlantedBug bug, bool trace)
       : prng_(Seed{seed}),
         trace_(trace),
-        profile_(with_seed(RandomProfile::draw(prng_), seed)),
+        profile_(with_seed(Profile::draw(prng_), seed)),
         clients_(profile_, prng_, bug == PlantedBug::shared_session),
         world_(profile_.options, listeners()),
         faults_(world_, prng_, profile_, bug, [this](Duration delay, std::function<void()> what) {
           after(delay, std::move(what));
         }) {}
 
-  RandomRun run();
+  RunResult run();
 
  private:
-  static RandomProfile with_seed(RandomProfile profile, std::uint64_t seed) {
+  static Profile with_seed(Profile profile, std::uint64_t seed) {
     profile.options.seed = Seed{seed};
     return profile;
   }
@@ -69,19 +69,19 @@ class RandomSchedule {
 
   Prng prng_;
   bool trace_;
-  RandomProfile profile_;
-  RandomClients clients_;
+  Profile profile_;
+  Clients clients_;
   std::multimap<Instant, std::function<void()>> events_;
   std::map<NodeId, Duration> timer_lag_;
   std::map<RequestKey, NodeId> probes_;
   std::set<NodeId> probed_;
   bool calm_ = false;
-  RandomRun result_;
+  RunResult result_;
   World world_;
-  RandomFaults faults_;
+  Faults faults_;
 };
 
-Listeners RandomSchedule::listeners() {
+Listeners Run::listeners() {
   Listeners listeners;
   if (trace_) {
     listeners.event = [this](const Event& event) {
@@ -112,7 +112,7 @@ Listeners RandomSchedule::listeners() {
   return listeners;
 }
 
-void RandomSchedule::sent(const InFlight& flight) {
+void Run::sent(const InFlight& flight) {
   const std::uint64_t id = flight.id;
   if (calm_) {
     after(random_us(500), [this, id] { arrive(id); });
@@ -135,7 +135,7 @@ void RandomSchedule::sent(const InFlight& flight) {
   }
 }
 
-void RandomSchedule::arrive(std::uint64_t id) {
+void Run::arrive(std::uint64_t id) {
   const auto flight = world_.in_flight().find(id);
   if (flight == world_.in_flight().end()) return;
   const NodeId to = flight->second.to;
@@ -154,7 +154,7 @@ void RandomSchedule::arrive(std::uint64_t id) {
   world_.deliver_together(turn);
 }
 
-void RandomSchedule::complete(NodeId node) {
+void Run::complete(NodeId node) {
   if (!world_.running(node) || !world_.disk(node).writing()) return;
   if (const Instant stuck = faults_.disk_stuck_until(node); stuck > world_.now()) {
     at(stuck, [this, node] { complete(node); });
@@ -169,24 +169,24 @@ void RandomSchedule::complete(NodeId node) {
   if (world_.running(node) && prng_.chance(1, 100)) world_.disk(node).trim_log();
 }
 
-void RandomSchedule::serve(NodeId node) {
+void Run::serve(NodeId node) {
   if (world_.running(node)) world_.serve_load(node);
 }
 
-void RandomSchedule::client_turn(std::size_t client) {
+void Run::client_turn(std::size_t client) {
   clients_.wake(client, world_);
   after(random_us(calm_ ? 20'000 : profile_.think_us_max), [this, client] { client_turn(client); });
 }
 
 // --- faults ---------------------------------------------------------------------------------
 
-void RandomSchedule::fault() {
+void Run::fault() {
   if (calm_) return;
   faults_.inject();
   after(milliseconds(prng_.between(1, profile_.fault_every_ms)), [this] { fault(); });
 }
 
-void RandomSchedule::heal() {
+void Run::heal() {
   calm_ = true;
   faults_.cease();
   for (const NodeId node : world_.nodes()) world_.restart(node);
@@ -195,7 +195,7 @@ void RandomSchedule::heal() {
 
 // --- running --------------------------------------------------------------------------------
 
-bool RandomSchedule::turn(Instant end) {
+bool Run::turn(Instant end) {
   NodeId ringing = kNobody;
   Instant earliest = Instant::never();
   for (const NodeId node : world_.nodes()) {
@@ -222,7 +222,7 @@ bool RandomSchedule::turn(Instant end) {
   return true;
 }
 
-bool RandomSchedule::check() {
+bool Run::check() {
   if (!world_.violations().empty()) {
     result_.failure = world_.violations().front();
   } else if (!clients_.violations().empty()) {
@@ -231,7 +231,7 @@ bool RandomSchedule::check() {
   return result_.failure.empty();
 }
 
-void RandomSchedule::probe_all() {
+void Run::probe_all() {
   for (const NodeId node : world_.nodes()) {
     if (!world_.running(node) || probed_.contains(node)) continue;
     probed_.insert(node);
@@ -242,7 +242,7 @@ void RandomSchedule::probe_all() {
 }
 
 // Whether the whole cluster serves: one leader, every node whole, at one height, and answering.
-bool RandomSchedule::serves(std::string* why) const {
+bool Run::serves(std::string* why) const {
   const auto nodes = world_.nodes();
   const auto first = world_.status(nodes.front());
   std::size_t leaders = 0;
@@ -258,8 +258,8 @@ bool RandomSchedule::serves(std::string* why) const {
 }
 
 // Runs until `goal` holds; the failure says what was missing if it never does.
-Duration RandomSchedule::run_until(Duration limit, const std::string& promise,
-                                   const std::function<bool(std::string*)>& goal) {
+Duration Run::run_until(Duration limit, const std::string& promise,
+                        const std::function<bool(std::string*)>& goal) {
   const Instant begin = world_.now();
   std::string why = "nothing happened";
   while (world_.now() < begin + limit) {
@@ -278,7 +278,7 @@ Duration RandomSchedule::run_until(Duration limit, const std::string& promise,
   return limit;
 }
 
-void RandomSchedule::recover() {
+void Run::recover() {
   heal();
   clients_.begin_no_more();
   const Duration election = profile_.options.timing.election_timeout;
@@ -299,7 +299,7 @@ void RandomSchedule::recover() {
   });
 }
 
-RandomRun RandomSchedule::run() {
+RunResult Run::run() {
   result_.profile = profile_.describe();
   for (const NodeId node : world_.nodes()) world_.set_instant_disk(node, false);
   for (std::size_t i = 0; i < clients_.count(); ++i) {
@@ -327,8 +327,8 @@ RandomRun RandomSchedule::run() {
 
 }  // namespace
 
-RandomRun run_random_world(std::uint64_t seed, PlantedBug bug, bool trace) {
-  return RandomSchedule(seed, bug, trace).run();
+RunResult run(std::uint64_t seed, PlantedBug bug, bool trace) {
+  return Run(seed, bug, trace).run();
 }
 
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

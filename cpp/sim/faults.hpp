@@ -6,20 +6,20 @@
 #include <map>
 
 #include "base/prng.hpp"
-#include "scenario/random_profile.hpp"
-#include "scenario/random_world.hpp"
-#include "support/world.hpp"
+#include "sim/profile.hpp"
+#include "sim/run.hpp"
+#include "sim/world.hpp"
 
-namespace paxledger::world {
+namespace paxledger::sim {
 
 // Invariant: at no time is more than a minority of disks lost or damaged. Everything else may
 // happen to everybody at once.
-class RandomFaults {
+class Faults {
  public:
   // Runs something after a while, in the world's time.
   using After = std::function<void(Duration, std::function<void()>)>;
 
-  RandomFaults(World& world, Prng& prng, const RandomProfile& profile, PlantedBug bug, After after);
+  Faults(World& world, Prng& prng, const Profile& profile, PlantedBug bug, After after);
 
   // One misfortune, now or beginning now.
   void inject();
@@ -43,7 +43,7 @@ class RandomFaults {
 
   World& world_;
   Prng& prng_;
-  const RandomProfile& profile_;
+  const Profile& profile_;
   PlantedBug bug_;
   After after_;
   std::map<NodeId, Instant> paused_until_;
@@ -52,4 +52,4 @@ class RandomFaults {
   bool ceased_ = false;
 };
 
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

@@ -4,9 +4,9 @@
 #include <deque>
 #include <optional>
 
-#include "support/world.hpp"
+#include "sim/world.hpp"
 
-namespace paxledger::world {
+namespace paxledger::sim {
 
 struct World::Node {
   NodeId id;
@@ -23,4 +23,4 @@ struct World::Node {
   std::size_t overdue_fires = 0;
 };
 
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

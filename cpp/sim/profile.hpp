@@ -6,11 +6,11 @@
 #include <string>
 
 #include "base/prng.hpp"
-#include "support/world.hpp"
+#include "sim/world.hpp"
 
-namespace paxledger::world {
+namespace paxledger::sim {
 
-struct RandomProfile {
+struct Profile {
   Options options;
   std::uint64_t latency_us_max = 1000;
   std::uint64_t disk_us_max = 1000;
@@ -36,8 +36,8 @@ struct RandomProfile {
   std::uint64_t patience_ms_max = 0;
   Duration safety_phase{0};
 
-  [[nodiscard]] static RandomProfile draw(Prng& prng);
+  [[nodiscard]] static Profile draw(Prng& prng);
   [[nodiscard]] std::string describe() const;
 };
 
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

@@ -1,11 +1,11 @@
-#include "support/describe.hpp"
+#include "sim/describe.hpp"
 
 #include <vector>
 
 #include "engine/batch.hpp"
 #include "kv/command.hpp"
 
-namespace paxledger::world {
+namespace paxledger::sim {
 
 namespace {
 
@@ -205,4 +205,4 @@ std::string describe(const engine::Status& status) {
   return text;
 }
 
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

@@ -1,10 +1,10 @@
-#include "scenario/random_clients.hpp"
+#include "sim/clients.hpp"
 
 #include <algorithm>
 
-#include "support/describe.hpp"
+#include "sim/describe.hpp"
 
-namespace paxledger::world {
+namespace paxledger::sim {
 
 namespace {
 
@@ -30,19 +30,19 @@ RegisterOperation::Kind kind_in_history(const OpenOperation& operation) {
 
 }  // namespace
 
-RandomClients::RandomClients(const RandomProfile& profile, Prng& prng, bool shared_session)
+Clients::Clients(const Profile& profile, Prng& prng, bool shared_session)
     : profile_(profile), prng_(prng), clients_(profile.clients) {
   for (std::size_t i = 0; i < clients_.size(); ++i) {
     clients_[i].session = SessionId(1000 * (shared_session ? 1 : i + 1));
   }
 }
 
-Duration RandomClients::patience() {
+Duration Clients::patience() {
   return settled_ ? Duration(milliseconds(1500))
                   : Duration(milliseconds(prng_.between(5, profile_.patience_ms_max)));
 }
 
-NodeId RandomClients::choose_node(Client& client, const World& world) {
+NodeId Clients::choose_node(Client& client, const World& world) {
   if (world.running(client.favourite) && prng_.chance(2, 3)) return client.favourite;
   const auto nodes = world.nodes();
   const NodeId node = nodes[prng_.below(nodes.size())];
@@ -50,7 +50,7 @@ NodeId RandomClients::choose_node(Client& client, const World& world) {
   return client.favourite = node;
 }
 
-void RandomClients::wake(std::size_t index, World& world) {
+void Clients::wake(std::size_t index, World& world) {
   Client& client = clients_[index];
   if (profile_.close_permille > 0 && client.open && client.operations.empty() &&
       prng_.chance(profile_.close_permille, 1000)) {
@@ -84,7 +84,7 @@ void RandomClients::wake(std::size_t index, World& world) {
 }
 
 // A session whose client is known to be there lasts, so a copy of its last command changes nothing.
-bool RandomClients::rests(std::size_t index, World& world) {
+bool Clients::rests(std::size_t index, World& world) {
   Client& client = clients_[index];
   if (settled_) return false;
   if (world.now() >= client.rest_until) {
@@ -103,7 +103,7 @@ bool RandomClients::rests(std::size_t index, World& world) {
   return true;
 }
 
-void RandomClients::open_session(std::size_t index, World& world) {
+void Clients::open_session(std::size_t index, World& world) {
   Client& client = clients_[index];
   if (client.opening_now && world.now() <= client.opening_until + milliseconds(20)) return;
   const NodeId node = choose_node(client, world);
@@ -122,7 +122,7 @@ void RandomClients::open_session(std::size_t index, World& world) {
 }
 
 // Whether the close arrives or not, the client goes on with another session.
-void RandomClients::close_session(std::size_t index, World& world) {
+void Clients::close_session(std::size_t index, World& world) {
   Client& client = clients_[index];
   const NodeId node = choose_node(client, world);
   if (node == kNobody) return;
@@ -138,7 +138,7 @@ void RandomClients::close_session(std::size_t index, World& world) {
 
 // Copies of what opened a session that was closed, and of its last command, arrive late, at some
 // node. They change nothing any more.
-void RandomClients::send_late_copies(Client& client, World& world) {
+void Clients::send_late_copies(Client& client, World& world) {
   kv::Command open;
   open.kind = kv::CommandKind::open_session;
   open.session = client.late->command.session;
@@ -147,7 +147,7 @@ void RandomClients::send_late_copies(Client& client, World& world) {
   send_copy(*client.late, world);
 }
 
-void RandomClients::send_copy(const Copy& copy, World& world) {
+void Clients::send_copy(const Copy& copy, World& world) {
   kv::Command command = copy.command;
   command.key = copy.key;
   command.value = copy.value;
@@ -156,7 +156,7 @@ void RandomClients::send_copy(const Copy& copy, World& world) {
   if (world.running(node)) (void)world.propose(node, command, patience());
 }
 
-void RandomClients::begin(std::size_t index, World& world) {
+void Clients::begin(std::size_t index, World& world) {
   Client& client = clients_[index];
   client.begun += 1;
   OpenOperation operation;
@@ -195,7 +195,7 @@ void RandomClients::begin(std::size_t index, World& world) {
   attempt(index, sequence, world);
 }
 
-void RandomClients::attempt(std::size_t index, std::uint64_t sequence, World& world) {
+void Clients::attempt(std::size_t index, std::uint64_t sequence, World& world) {
   Client& client = clients_[index];
   const NodeId node = choose_node(client, world);
   if (node == kNobody) return;
@@ -233,7 +233,7 @@ void RandomClients::attempt(std::size_t index, std::uint64_t sequence, World& wo
   (void)world.propose(node, command, until);
 }
 
-void RandomClients::answered(const Answered& answered, World& world) {
+void Clients::answered(const Answered& answered, World& world) {
   const auto found = requests_.find(answered.request.key);
   if (found == requests_.end()) return;
   const auto [index, sequence] = found->second;
@@ -271,8 +271,8 @@ void RandomClients::answered(const Answered& answered, World& world) {
   }
 }
 
-void RandomClients::finish(Client& client, std::uint64_t sequence, const Answered& answered,
-                           World& world) {
+void Clients::finish(Client& client, std::uint64_t sequence, const Answered& answered,
+                     World& world) {
   const OpenOperation operation = std::move(client.operations.at(sequence));
   client.operations.erase(sequence);
   check_floor(operation, answered, world);
@@ -301,8 +301,8 @@ void RandomClients::finish(Client& client, std::uint64_t sequence, const Answere
   }
 }
 
-void RandomClients::check_floor(const OpenOperation& operation, const Answered& answered,
-                                const World& world) {
+void Clients::check_floor(const OpenOperation& operation, const Answered& answered,
+                          const World& world) {
   if (operation.local) return;
   if (operation.plain_read) {
     if (answered.reply.height < operation.floor) {
@@ -323,7 +323,7 @@ void RandomClients::check_floor(const OpenOperation& operation, const Answered& 
   done_ = std::max(done_, outcome->height);
 }
 
-void RandomClients::refused(Client& client, std::uint64_t sequence, ErrorCode code) {
+void Clients::refused(Client& client, std::uint64_t sequence, ErrorCode code) {
   OpenOperation& operation = client.operations.at(sequence);
   const bool no_effect = code != ErrorCode::timeout;
   if (operation.plain_read) {
@@ -354,12 +354,12 @@ void RandomClients::refused(Client& client, std::uint64_t sequence, ErrorCode co
   client.operations.erase(sequence);
 }
 
-bool RandomClients::idle() const {
+bool Clients::idle() const {
   return std::all_of(clients_.begin(), clients_.end(),
                      [](const Client& client) { return client.operations.empty(); });
 }
 
-std::string RandomClients::verdict(const AgreedHistory& agreed, std::uint64_t* undecided) const {
+std::string Clients::verdict(const AgreedHistory& agreed, std::uint64_t* undecided) const {
   for (const auto& [session, sequence] : must_not_apply_) {
     const auto* outcome = agreed.outcome(session, sequence);
     if (outcome != nullptr && outcome->had_effect) {
@@ -382,4 +382,4 @@ std::string RandomClients::verdict(const AgreedHistory& agreed, std::uint64_t* u
   return {};
 }
 
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

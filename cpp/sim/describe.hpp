@@ -12,7 +12,7 @@
 #include "paxos/messages.hpp"
 #include "paxos/records.hpp"
 
-namespace paxledger::world {
+namespace paxledger::sim {
 
 // e.g. "put alice=555"; octets that are no command are shown as such.
 [[nodiscard]] std::string describe_command(std::string_view octets);
@@ -30,4 +30,4 @@ namespace paxledger::world {
 [[nodiscard]] std::string brief(const Digest& digest);
 [[nodiscard]] std::string name(NodeId node);
 
-}  // namespace paxledger::world
+}  // namespace paxledger::sim

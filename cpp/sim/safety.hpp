@@ -20,7 +20,7 @@
 #include "paxos/membership.hpp"
 #include "paxos/records.hpp"
 
-namespace paxledger::world {
+namespace paxledger::sim {
 
 // What one key held from a height on.
 struct Version {
@@ -124,4 +124,4 @@ class SafetyCheck {
   std::vector<std::string> violations_;
 };
 
-}  // namespace paxledger::world
+}  // namespace paxledger::sim
