@@ -6,7 +6,13 @@
 
 namespace paxledger {
 
-// Ends the process with a message that names the place.
+// Called with what was broken and where, before the process ends; it may throw instead of returning.
+// For a simulation, which is one of many in its process and ends alone. Set while one thread runs.
+using InvariantHandler = void (*)(std::string_view what, std::source_location where);
+// Gives the handler that was set before; none at first.
+InvariantHandler set_invariant_handler(InvariantHandler wanted);
+
+// Ends the process with a message that names the place, unless the handler throws.
 [[noreturn]] void invariant_broken(std::string_view what, std::source_location where);
 
 // States what must hold here. A broken invariant is a bug of Paxledger, never a bad input.

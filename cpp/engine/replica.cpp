@@ -45,6 +45,12 @@ void Replica::step(Input input, Instant now, Output& out) {
 Instant Replica::next_deadline() const {
   return impl_->next_deadline();
 }
+Role Replica::role() const {
+  return impl_->role();
+}
+paxos::Ballot Replica::promised() const {
+  return impl_->promised();
+}
 Status Replica::status(Instant now) const {
   return impl_->status(now);
 }
@@ -248,7 +254,7 @@ Instant Replica::Impl::next_deadline() const {
 Status Replica::Impl::status(Instant now) const {
   Status status;
   status.self = settings_.self;
-  status.role = leader_ ? Role::leader : candidate_ ? Role::candidate : Role::follower;
+  status.role = role();
   status.leader = election_.hears_healthy_leader(now) ? election_.leader() : kNobody;
   status.promised = acceptor_.promised();
   status.decided = std::max(applied_slot(), learner_.highest());

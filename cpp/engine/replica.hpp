@@ -61,6 +61,9 @@ class Replica {
   [[nodiscard]] Instant next_deadline() const;
 
   [[nodiscard]] Status status(Instant now) const;
+  // Both as in status(), which costs more.
+  [[nodiscard]] Role role() const;
+  [[nodiscard]] paxos::Ballot promised() const;
   [[nodiscard]] std::vector<QueuedItem> queue(std::size_t count_max) const;
   [[nodiscard]] const AppliedState& applied() const;
   // What the log amounts to once every record handed out is durable: what a replica that is built

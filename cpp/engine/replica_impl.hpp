@@ -38,6 +38,10 @@ class Replica::Impl {
   void step(Input input, Instant now, Output& out);
   [[nodiscard]] Instant next_deadline() const;
   [[nodiscard]] Status status(Instant now) const;
+  [[nodiscard]] Role role() const {
+    return leader_ ? Role::leader : candidate_ ? Role::candidate : Role::follower;
+  }
+  [[nodiscard]] paxos::Ballot promised() const { return acceptor_.promised(); }
   [[nodiscard]] std::vector<QueuedItem> queue(std::size_t count_max) const;
   [[nodiscard]] const AppliedState& applied() const { return applied_; }
   [[nodiscard]] paxos::DurableState durable() const;

@@ -10,6 +10,8 @@ namespace paxledger::sim {
 
 namespace {
 
+constexpr std::int64_t kMillion = 1'000'000;
+
 std::vector<NodeId> voters(std::uint32_t count) {
   std::vector<NodeId> nodes;
   for (std::uint32_t i = 1; i <= count; ++i) nodes.emplace_back(i);
@@ -57,7 +59,7 @@ const engine::Replica& World::replica(NodeId id) const {
 
 engine::Status World::status(NodeId id) const {
   const Node& n = node(id);
-  return n.replica->status(now_ + n.clock_offset);
+  return n.replica->status(local_now(n));
 }
 
 void World::set_now(Instant time) {
@@ -76,25 +78,71 @@ Timestamp World::wall(const Node& n) const {
   return Timestamp(static_cast<std::uint64_t>(base + passed + n.wall_shift_us));
 }
 
+void World::set_clock_rate(NodeId id, std::int64_t ppm) {
+  invariant(ppm >= -kClockRatePpmMax && ppm <= kClockRatePpmMax, "a clock is not that wrong");
+  Node& n = node(id);
+  n.clock_offset = local_now(n).since_origin();
+  n.clock_since = now_;
+  n.clock_ppm = ppm;
+  n.deadline = n.replica ? n.to_world(n.replica->next_deadline()) : Instant::never();
+}
+
+Instant World::local_now(const Node& n) const {
+  const std::int64_t passed = (now_ - n.clock_since).count();
+  const std::int64_t error =
+      passed / kMillion * n.clock_ppm + passed % kMillion * n.clock_ppm / kMillion;
+  return Instant(n.clock_offset + Duration(passed + error));
+}
+
+Instant World::Node::to_world(Instant local) const {
+  if (local == Instant::never()) return local;
+  const std::int64_t shown = (local.since_origin() - clock_offset).count();
+  if (clock_ppm == 0 || shown <= 0) return clock_since + Duration(shown);
+  // Rounded up, so that the node's clock has surely come so far.
+  const std::int64_t rate = kMillion + clock_ppm;
+  const std::int64_t passed = shown / rate * kMillion + shown % rate * kMillion / rate + 1;
+  return clock_since + Duration(passed);
+}
+
 Instant World::deadline(NodeId id) const {
-  const Node& n = node(id);
-  if (!n.replica) return Instant::never();
-  const Instant local = n.replica->next_deadline();
-  return local == Instant::never() ? local : local - n.clock_offset;
+  return node(id).deadline;
 }
 
 void World::fire(NodeId id) {
   Node& n = node(id);
   if (!n.replica) return;
+  hash_.add(id.value());
   step(n, {engine::TimerFired{wall(n)}});
   // A timer that stays due although it was fired would spin the event loop.
   n.overdue_fires = n.replica && deadline(id) <= now_ ? n.overdue_fires + 1 : 0;
   if (n.overdue_fires == 100) safety_.violated("timer", id, "stays due after it was fired");
 }
 
-void World::note(Event::Kind kind, const std::function<std::string()>& text,
-                 const char* message_name) {
-  if (listeners_.event) listeners_.event({kind, text(), message_name});
+void World::note_fault(NodeId id, std::string_view name, const std::string& text) {
+  Event event;
+  event.kind = Event::Kind::fault;
+  event.node = id;
+  event.name = name;
+  note(std::move(event), [&] { return text; });
+}
+
+void World::note_message(Event::Kind kind, const InFlight& flight, const char* why) {
+  Event event;
+  event.kind = kind;
+  const bool arrived = kind == Event::Kind::arrived;
+  event.node = arrived ? flight.to : flight.from;
+  event.peer = arrived ? flight.from : flight.to;
+  event.id = flight.id;
+  event.name = paxos::name_of(flight.message);
+  if (kind == Event::Kind::message) add_to(hash_, flight.message);
+  if (listeners_.event) {
+    const Subject subject = subject_of(flight.message);
+    event.ballot = subject.ballot;
+    event.slot = subject.slot;
+  }
+  note(event, [&] {
+    return name(flight.from) + "→" + name(flight.to) + " " + describe(flight.message) + why;
+  });
 }
 
 // --- network --------------------------------------------------------------------------------
@@ -105,17 +153,13 @@ void World::leave(Node& n, paxos::Envelope envelope) {
     safety_.violated("message", n.id, "is sent to node " + name(envelope.to));
     return;
   }
-  const bool lost = is_cut(n.id, envelope.to);
-  note(
-      lost ? Event::Kind::lost : Event::Kind::message,
-      [&] {
-        return name(n.id) + "→" + name(envelope.to) + " " + describe(envelope.message) +
-               (lost ? " (link cut)" : "");
-      },
-      paxos::name_of(envelope.message));
-  if (lost) return;
   const std::uint64_t id = ++next_message_;
   InFlight flight{id, n.id, envelope.to, std::move(envelope.message), now_};
+  if (is_cut(n.id, flight.to)) {
+    note_message(Event::Kind::lost, flight, " (link cut)");
+    return;
+  }
+  note_message(Event::Kind::message, flight, "");
   if (listeners_.sent) listeners_.sent(flight);
   in_flight_.emplace(id, std::move(flight));
 }
@@ -133,14 +177,19 @@ void World::deliver_together(const std::vector<std::uint64_t>& ids) {
     InFlight& flight = taken.mapped();
     invariant(to == kNobody || to == flight.to, "one turn is the turn of one node");
     to = flight.to;
-    if (is_cut(flight.from, flight.to) || !running(flight.to)) continue;
+    if (is_cut(flight.from, flight.to) || !running(flight.to)) {
+      note_message(Event::Kind::dropped, flight, running(flight.to) ? " (link cut)" : " (down)");
+      continue;
+    }
+    note_message(Event::Kind::arrived, flight, "");
     inputs.emplace_back(engine::Received{flight.from, std::move(flight.message)});
   }
   if (!inputs.empty()) step(node(to), std::move(inputs));
 }
 
 void World::drop(std::uint64_t id) {
-  in_flight_.erase(id);
+  const auto taken = in_flight_.extract(id);
+  if (!taken.empty()) note_message(Event::Kind::dropped, taken.mapped(), " (dropped)");
 }
 
 std::uint64_t World::duplicate(std::uint64_t id) {
@@ -178,7 +227,10 @@ void World::complete_writes(NodeId id, std::size_t count) {
     }
     last = write.ticket;
   }
-  if (last && n.replica) step(n, {engine::Persisted{*last, wall(n)}});
+  if (!last) return;
+  note({.kind = Event::Kind::durable, .node = id, .id = last->value()},
+       [&] { return name(id) + " log is durable through ticket " + std::to_string(last->value()); });
+  if (n.replica) step(n, {engine::Persisted{*last, wall(n)}});
 }
 
 void World::serve_load(NodeId id) {
@@ -194,8 +246,9 @@ void World::serve_load(NodeId id) {
 void World::crash(NodeId id, Prng* chaos) {
   Node& n = node(id);
   if (!n.replica) return;
-  note(Event::Kind::fault, [&] { return "node " + name(id) + " crashes"; });
+  note_fault(id, "crash", "node " + name(id) + " crashes");
   n.replica.reset();
+  n.deadline = Instant::never();
   n.loads.clear();
   n.disk.crash(chaos);
   // Some writes may have become durable without being reported.
@@ -218,18 +271,19 @@ void World::restart(NodeId id) {
   n.life += 1;
   n.role = engine::Role::follower;
   n.overdue_fires = 0;
-  if (n.life > 1) note(Event::Kind::fault, [&] { return "node " + name(id) + " starts"; });
+  if (n.life > 1) note_fault(id, "start", "node " + name(id) + " starts");
   auto recovered = n.disk.recover(cluster_);
   safety_.started(id, recovered.applied.height(), recovered.durable.promised);
-  n.replica.emplace(membership_, settings, std::move(recovered), seed, now_ + n.clock_offset);
+  n.replica.emplace(membership_, settings, std::move(recovered), seed, local_now(n));
   check_node(n);
+  n.deadline = n.to_world(n.replica->next_deadline());
 }
 
 void World::wipe(NodeId id) {
   crash(id, nullptr);
   node(id).disk.wipe();
   node(id).forged = false;
-  note(Event::Kind::fault, [&] { return "node " + name(id) + " loses its disk"; });
+  note_fault(id, "lose disk", "node " + name(id) + " loses its disk");
 }
 
 void World::forge(NodeId id, Height from) {
@@ -237,17 +291,18 @@ void World::forge(NodeId id, Height from) {
   invariant(!n.replica, "history is forged while nobody looks");
   n.disk.forge_blocks(cluster_, from);
   n.forged = true;
-  note(Event::Kind::fault, [&] { return "the blocks of node " + name(id) + " are rewritten"; });
+  note_fault(id, "forge", "the blocks of node " + name(id) + " are rewritten");
 }
 
 // --- stepping -------------------------------------------------------------------------------
 
 void World::step(Node& n, std::vector<engine::Input> inputs) {
   engine::Output out;
-  for (auto& input : inputs) n.replica->step(std::move(input), now_ + n.clock_offset, out);
+  for (auto& input : inputs) n.replica->step(std::move(input), local_now(n), out);
   handle(n, std::move(out));
   if (!n.replica) return;
   check_node(n);
+  n.deadline = n.to_world(n.replica->next_deadline());
   settle(n);
 }
 
@@ -272,23 +327,27 @@ void World::check_node(Node& n) {
 void World::handle(Node& n, engine::Output out) {
   for (const auto& notice : out.notices) {
     static constexpr const char* kLevels[] = {"info", "warning", "error"};
-    note(Event::Kind::notice, [&] {
+    note({.kind = Event::Kind::notice, .node = n.id}, [&] {
       return name(n.id) + " " + kLevels[static_cast<std::size_t>(notice.level)] + ": " +
              notice.text;
     });
   }
-  const engine::Role role = status(n.id).role;
+  const engine::Role role = n.replica->role();
   if (role != n.role) {
     n.role = role;
-    note(Event::Kind::role, [&] {
-      return name(n.id) + " becomes " + std::string(to_string(role)) +
-             (role == engine::Role::leader ? " ballot=" + to_string(status(n.id).promised) : "");
-    });
+    const paxos::Ballot promised = n.replica->promised();
+    note({.kind = Event::Kind::role, .node = n.id, .name = to_string(role), .ballot = promised},
+         [&] {
+           return name(n.id) + " becomes " + std::string(to_string(role)) +
+                  (role == engine::Role::leader ? " ballot=" + to_string(promised) : "");
+         });
   }
   for (auto& envelope : out.send_now) leave(n, std::move(envelope));
   hand_over(n, std::move(out.persist));
   for (const auto& block : out.decided) {
-    note(Event::Kind::block, [&] {
+    const Height height = block.header.height;
+    hash_.add(block.hash.view());
+    note({.kind = Event::Kind::block, .node = n.id, .slot = slot_of(height)}, [&] {
       return name(n.id) + " block " + std::to_string(block.header.height.value()) + " " +
              describe_block(block);
     });
@@ -301,10 +360,9 @@ void World::handle(Node& n, engine::Output out) {
     if (listeners_.load_asked) listeners_.load_asked(n.id);
   }
   if (out.diverged_at) {
-    note(Event::Kind::fault, [&] {
-      return name(n.id) + " finds that its chain is not the cluster's, at height " +
-             std::to_string(out.diverged_at->value());
-    });
+    note_fault(n.id, "diverged",
+               name(n.id) + " finds that its chain is not the cluster's, at height " +
+                   std::to_string(out.diverged_at->value()));
     // The duty of the caller: set the blocks aside, start anew from what is left.
     crash(n.id, nullptr);
     n.disk.damage_blocks(Height(0));
@@ -317,7 +375,7 @@ void World::hand_over(Node& n, engine::Persist write) {
   if (write.records.empty() && write.send_after.empty()) return;
   for (const auto& record : write.records) {
     safety_.record_handed_over(n.id, record);
-    note(Event::Kind::log, [&] {
+    note({.kind = Event::Kind::log, .node = n.id, .id = write.ticket.value()}, [&] {
       return name(n.id) + " log: " + describe(record) +
              (n.instant_disk ? "" : " (not durable yet)");
     });

@@ -20,6 +20,7 @@
 #include "engine/replica.hpp"
 #include "engine/settings.hpp"
 #include "kv/command.hpp"
+#include "sim/event.hpp"
 #include "sim/node_disk.hpp"
 #include "sim/safety.hpp"
 
@@ -42,21 +43,14 @@ struct InFlight {
   Instant sent;
 };
 
-// Something that happened, as one readable line.
-struct Event {
-  enum class Kind { message, lost, log, block, reply, role, notice, fault };
-  Kind kind = Kind::notice;
-  std::string text;
-  std::string message_name;  // of a message
-};
-
 // A request of a client, from the moment when it was handed to a node.
 struct Request {
   RequestKey key;
   NodeId node;
   std::uint64_t life = 0;  // of the node
   Instant invoked;
-  Instant deadline;
+  Instant patience_ends;  // by the node's clock
+  Instant deadline;       // the same in the world's time, as long as the clock keeps its rate
   std::uint64_t invoked_at = 0;  // position in the order of all events
   // A command:
   std::optional<SessionId> session;
@@ -98,6 +92,10 @@ class World {
   void set_now(Instant time);
   // The node's wall clock jumps.
   void shift_wall(NodeId node, std::int64_t microseconds);
+  // From now on the node's clocks run faster by so many parts in a million (slower if negative).
+  // Precondition: |ppm| <= kClockRatePpmMax.
+  static constexpr std::int64_t kClockRatePpmMax = 200'000;
+  void set_clock_rate(NodeId node, std::int64_t ppm);
   // In the world's time. never() if the node is down.
   [[nodiscard]] Instant deadline(NodeId node) const;
   void fire(NodeId node);
@@ -156,6 +154,10 @@ class World {
   [[nodiscard]] const std::vector<std::string>& violations() const { return safety_.violations(); }
   [[nodiscard]] ClusterId cluster() const { return cluster_; }
   [[nodiscard]] std::uint64_t tick() { return ++clock_; }
+  // Of everything that has happened so far.
+  [[nodiscard]] std::uint64_t trace_hash() const { return hash_.value(); }
+  // Tells the listeners, and the trace hash, of something that was done to the cluster.
+  void note_fault(NodeId node, std::string_view name, const std::string& text);
 
  private:
   struct Node;
@@ -172,8 +174,19 @@ class World {
   void answer(Node& node, engine::Reply reply);
   void check_reply(const Answered& answered);
   Request& open_request(Node& node, Duration patience);
-  void note(Event::Kind kind, const std::function<std::string()>& text,
-            const char* message_name = "");
+  [[nodiscard]] Instant local_now(const Node& node) const;
+  // Adds the event to the trace hash, and tells the listener, for whom the text is made.
+  template <class Text>
+  void note(Event event, const Text& text) {
+    event.at = now_;
+    hash_.add(static_cast<std::uint64_t>(now_.since_origin().count()));
+    hash_.add(static_cast<std::uint64_t>(event.kind) << 32 | event.node.value());
+    hash_.add(event.id);
+    if (!listeners_.event) return;
+    event.text = text();
+    listeners_.event(event);
+  }
+  void note_message(Event::Kind kind, const InFlight& flight, const char* why);
 
   Options options_;
   Listeners listeners_;
@@ -188,6 +201,7 @@ class World {
   std::uint64_t next_message_ = 0;
   std::uint64_t next_request_ = 0;
   std::uint64_t clock_ = 0;
+  TraceHash hash_;
 };
 
 }  // namespace paxledger::sim

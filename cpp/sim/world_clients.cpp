@@ -15,7 +15,8 @@ Request& World::open_request(Node& n, Duration patience) {
   request.node = n.id;
   request.life = n.life;
   request.invoked = now_;
-  request.deadline = now_ + patience;
+  request.patience_ends = local_now(n) + patience;
+  request.deadline = n.to_world(request.patience_ends);
   request.invoked_at = tick();
   return request;
 }
@@ -36,7 +37,7 @@ std::vector<RequestKey> World::propose(NodeId id, const std::vector<kv::Command>
     request.session = command.session;
     request.sequence = command.sequence;
     proposed.commands.push_back(
-        {request.key, SharedBytes(kv::encode_command(command)), request.deadline + n.clock_offset});
+        {request.key, SharedBytes(kv::encode_command(command)), request.patience_ends});
     keys.push_back(request.key);
   }
   step(n, {std::move(proposed)});
@@ -52,7 +53,7 @@ RequestKey World::read(NodeId id, const std::string& key, engine::ReadConsistenc
   request.read_key = key;
   request.linearizable = consistency == engine::ReadConsistency::linearizable;
   engine::ClientRead read{name, consistency, engine::Lookup{SharedBytes(key)},
-                          request.deadline + n.clock_offset};
+                          request.patience_ends};
   step(n, {engine::ReadsRequested{{std::move(read)}}});
   return name;
 }
@@ -72,7 +73,7 @@ RequestKey World::scan(NodeId id, const std::string& prefix, const std::string& 
   engine::ClientRead read{
       name, consistency,
       engine::Scan{SharedBytes(prefix), SharedBytes(after), count_max, std::size_t{1} << 20},
-      request.deadline + n.clock_offset};
+      request.patience_ends};
   step(n, {engine::ReadsRequested{{std::move(read)}}});
   return name;
 }
@@ -86,7 +87,7 @@ void World::answer(Node& n, engine::Reply reply) {
     return;
   }
   const Answered answered{std::move(taken.mapped()), std::move(reply), tick()};
-  note(Event::Kind::reply, [&] {
+  note({.kind = Event::Kind::reply, .node = n.id, .id = answered.request.key.value()}, [&] {
     return name(n.id) + " answers #" + std::to_string(answered.request.key.value()) + ": " +
            describe(answered.reply);
   });

@@ -13,7 +13,11 @@ struct World::Node {
   NodeDisk disk;
   std::optional<engine::Replica> replica;  // nothing while the node is down
   std::uint64_t life = 0;
+  // The node's own time is clock_offset + (time - clock_since) * (1 + clock_ppm / 1,000,000).
   Duration clock_offset{0};
+  Instant clock_since;
+  std::int64_t clock_ppm = 0;
+  Instant deadline = Instant::never();  // of the replica, in the world's time
   std::int64_t wall_shift_us = 0;
   bool instant_disk = true;
   bool settling = false;
@@ -21,6 +25,9 @@ struct World::Node {
   std::deque<engine::LoadBlocks> loads;
   engine::Role role = engine::Role::follower;
   std::size_t overdue_fires = 0;
+
+  // When the node's clock will show `local`, in the world's time.
+  [[nodiscard]] Instant to_world(Instant local) const;
 };
 
 }  // namespace paxledger::sim

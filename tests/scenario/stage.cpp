@@ -43,9 +43,14 @@ World& Stage::world() {
 
 void Stage::heard(const Event& event) {
   if (quiet_) return;
+  // What a transcript asks for itself: deliver, drop, complete.
+  if (event.kind == Event::Kind::arrived || event.kind == Event::Kind::dropped ||
+      event.kind == Event::Kind::durable) {
+    return;
+  }
   const bool message = event.kind == Event::Kind::message || event.kind == Event::Kind::lost;
-  if (message && summary_ && !shown_.contains(event.message_name)) return;
-  if (message && hidden_.contains(event.message_name)) return;
+  if (message && summary_ && !shown_.contains(std::string(event.name))) return;
+  if (message && hidden_.contains(std::string(event.name))) return;
   if (summary_ && event.kind == Event::Kind::log) return;
   say(event.text);
 }
