@@ -14,6 +14,15 @@ bool is_definite(ErrorCode code) {
   return code == ErrorCode::ok || code == ErrorCode::not_found || code == ErrorCode::compare_failed;
 }
 
+std::string_view kind_in_record(const OpenOperation& operation) {
+  if (operation.local) return "get_local";
+  if (operation.plain_read) return "get";
+  if (operation.kind == kv::CommandKind::read) return "get_ledger";
+  return operation.kind == kv::CommandKind::remove            ? "delete"
+         : operation.kind == kv::CommandKind::compare_and_put ? "compare_and_put"
+                                                              : "put";
+}
+
 RegisterOperation::Kind kind_in_history(const OpenOperation& operation) {
   if (operation.plain_read) return RegisterOperation::Kind::read;
   switch (operation.kind) {
@@ -30,8 +39,8 @@ RegisterOperation::Kind kind_in_history(const OpenOperation& operation) {
 
 }  // namespace
 
-Clients::Clients(const Profile& profile, Prng& prng, bool shared_session)
-    : profile_(profile), prng_(prng), clients_(profile.clients) {
+Clients::Clients(const WorkProfile& work, Prng prng, bool shared_session)
+    : work_(work), prng_(prng), clients_(work.clients) {
   for (std::size_t i = 0; i < clients_.size(); ++i) {
     clients_[i].session = SessionId(1000 * (shared_session ? 1 : i + 1));
   }
@@ -39,7 +48,7 @@ Clients::Clients(const Profile& profile, Prng& prng, bool shared_session)
 
 Duration Clients::patience() {
   return settled_ ? Duration(milliseconds(1500))
-                  : Duration(milliseconds(prng_.between(5, profile_.patience_ms_max)));
+                  : Duration(milliseconds(prng_.between(5, work_.patience_ms_max)));
 }
 
 NodeId Clients::choose_node(Client& client, const World& world) {
@@ -52,8 +61,8 @@ NodeId Clients::choose_node(Client& client, const World& world) {
 
 void Clients::wake(std::size_t index, World& world) {
   Client& client = clients_[index];
-  if (profile_.close_permille > 0 && client.open && client.operations.empty() &&
-      prng_.chance(profile_.close_permille, 1000)) {
+  if (work_.close_permille > 0 && client.open && client.operations.empty() &&
+      prng_.chance(work_.close_permille, 1000)) {
     close_session(index, world);
   }
   if (client.late && prng_.chance(1, 3)) send_late_copies(client, world);
@@ -65,7 +74,7 @@ void Clients::wake(std::size_t index, World& world) {
     client.rest_until = world.now();
     client.surely_heard = false;
   }
-  if (profile_.rest_permille > 0 && rests(index, world)) return;
+  if (work_.rest_permille > 0 && rests(index, world)) return;
   if (!client.open) open_session(index, world);
   std::vector<std::uint64_t> again;
   for (auto& [sequence, operation] : client.operations) {
@@ -77,8 +86,8 @@ void Clients::wake(std::size_t index, World& world) {
   for (const std::uint64_t sequence : again) {
     if (client.operations.contains(sequence)) attempt(index, sequence, world);
   }
-  if (!closed_ && client.open && !client.expired && client.operations.size() < profile_.pipeline &&
-      client.begun < profile_.operations) {
+  if (!closed_ && client.open && !client.expired && client.operations.size() < work_.pipeline &&
+      client.begun < work_.operations) {
     begin(index, world);
   }
 }
@@ -89,7 +98,7 @@ bool Clients::rests(std::size_t index, World& world) {
   if (settled_) return false;
   if (world.now() >= client.rest_until) {
     const bool may = client.open && client.operations.empty() && client.last_done.has_value();
-    if (!may || !prng_.chance(profile_.rest_permille, 1000)) return false;
+    if (!may || !prng_.chance(work_.rest_permille, 1000)) return false;
     client.rest_until = world.now() + milliseconds(prng_.between(1100, 3000));
     client.heard = world.now();
     client.surely_heard = false;
@@ -111,7 +120,7 @@ void Clients::open_session(std::size_t index, World& world) {
   kv::Command command;
   command.kind = kv::CommandKind::open_session;
   command.session = client.session;
-  command.argument = profile_.session_ms;
+  command.argument = work_.session_ms;
   const Duration until = patience();
   client.opening_until = world.now() + until;
   client.opening_now = true;
@@ -132,7 +141,7 @@ void Clients::close_session(std::size_t index, World& world) {
   command.sequence = Sequence(client.next);
   client.expired = true;
   // Copies that are delayed for longer than the session asked for may have an effect again.
-  if (profile_.session_ms == kv::kSessionMillisecondsMax) client.late = client.last_done;
+  if (work_.session_ms == kv::kSessionMillisecondsMax) client.late = client.last_done;
   (void)world.propose(node, command, patience());
 }
 
@@ -142,7 +151,7 @@ void Clients::send_late_copies(Client& client, World& world) {
   kv::Command open;
   open.kind = kv::CommandKind::open_session;
   open.session = client.late->command.session;
-  open.argument = profile_.session_ms;
+  open.argument = work_.session_ms;
   send_copy({open, {}, {}}, world);
   send_copy(*client.late, world);
 }
@@ -160,22 +169,14 @@ void Clients::begin(std::size_t index, World& world) {
   Client& client = clients_[index];
   client.begun += 1;
   OpenOperation operation;
-  operation.key = "key" + std::to_string(prng_.below(profile_.keys));
+  operation.key = "key" + std::to_string(prng_.below(work_.keys));
   operation.floor = done_;
-  const std::uint64_t what = prng_.below(100);
-  if (what < 40) {
-    operation.kind = kv::CommandKind::put;
-  } else if (what < 50) {
-    operation.kind = kv::CommandKind::remove;
-  } else if (what < 60) {
-    operation.kind = kv::CommandKind::compare_and_put;
-  } else if (what < 65) {
-    operation.kind = kv::CommandKind::read;
-  } else {
-    operation.plain_read = true;
-    operation.local = what >= 92;
-  }
-  Recorded recorded{operation.key, {}, operation.local};
+  draw_kind(operation);
+  Recorded recorded;
+  recorded.key = operation.key;
+  recorded.excluded = operation.local;
+  recorded.client = index;
+  recorded.begun = world.now();
   if (kind_in_history(operation) == RegisterOperation::Kind::swap) {
     const auto& [value, revision] = client.seen[operation.key];
     operation.argument = revision;
@@ -188,11 +189,26 @@ void Clients::begin(std::size_t index, World& world) {
   }
   recorded.operation.kind = kind_in_history(operation);
   recorded.operation.invoked = world.tick();
+  recorded.what = kind_in_record(operation);
   operation.history = history_.size();
   history_.push_back(std::move(recorded));
   const std::uint64_t sequence = operation.plain_read ? ++reads_ : client.next++;
   client.operations.emplace(sequence, std::move(operation));
   attempt(index, sequence, world);
+}
+
+void Clients::draw_kind(OpenOperation& operation) {
+  if (prng_.below(100) < work_.reads_percent) {
+    const std::uint64_t what = prng_.below(8);
+    operation.plain_read = what > 0;
+    operation.kind = kv::CommandKind::read;
+    operation.local = what > 6;
+    return;
+  }
+  const std::uint64_t what = prng_.below(6);
+  operation.kind = what < 4    ? kv::CommandKind::put
+                   : what == 4 ? kv::CommandKind::remove
+                               : kv::CommandKind::compare_and_put;
 }
 
 void Clients::attempt(std::size_t index, std::uint64_t sequence, World& world) {
@@ -202,6 +218,8 @@ void Clients::attempt(std::size_t index, std::uint64_t sequence, World& world) {
   OpenOperation& operation = client.operations.at(sequence);
   operation.asked = true;
   operation.attempts += 1;
+  history_[operation.history].attempts = operation.attempts;
+  history_[operation.history].node = node;
   const Duration until = patience();
   operation.asked_until = world.now() + until;
   // The answer may come within the call, when nobody knows the request's name yet; the name is
@@ -248,7 +266,7 @@ void Clients::answered(const Answered& answered, World& world) {
     if (answered.request.key != client.opening) return;
     if (code == ErrorCode::session_expired) {
       if (client.surely_heard && !client.expired &&
-          world.now() < client.heard + milliseconds(profile_.session_ms)) {
+          world.now() < client.heard + milliseconds(work_.session_ms)) {
         violations_.push_back("session: " + std::to_string(client.session.value()) +
                               " has expired though its client was told in time that it is open");
       }
@@ -267,6 +285,9 @@ void Clients::answered(const Answered& answered, World& world) {
   if (is_definite(code)) {
     finish(client, sequence, answered, world);
   } else {
+    Recorded& record = history_[operation->second.history];
+    record.ended = world.now();
+    record.code = code;
     refused(client, sequence, code);
   }
 }
@@ -277,6 +298,11 @@ void Clients::finish(Client& client, std::uint64_t sequence, const Answered& ans
   client.operations.erase(sequence);
   check_floor(operation, answered, world);
   const auto* result = std::get_if<kv::CommandResult>(&answered.reply.what);
+  Recorded& record = history_[operation.history];
+  record.ended = world.now();
+  record.code = result == nullptr ? ErrorCode::ok : result->code;
+  record.height = answered.reply.height;
+  if (result != nullptr) record.revision = result->revision;
   if (result == nullptr) return;  // a local scan
   RegisterOperation& recorded = history_[operation.history].operation;
   recorded.known = true;
@@ -346,8 +372,8 @@ void Clients::refused(Client& client, std::uint64_t sequence, ErrorCode code) {
   if (settled_ || !prng_.chance(1, 6)) return;
   // The client gives up. What had no effect must never have one.
   // (A network that doubles messages may hand a refused Forward over a second time, so the claim
-  // is made, and checked, for networks that do not. TCP does not.)
-  if (no_effect && operation.attempts == 1 && profile_.duplicate_permille == 0) {
+  // is checked for networks that did not. TCP does not.)
+  if (no_effect && operation.attempts == 1) {
     must_not_apply_.insert({client.session, Sequence(sequence)});
     history_[operation.history].excluded = true;
   }
@@ -359,8 +385,10 @@ bool Clients::idle() const {
                      [](const Client& client) { return client.operations.empty(); });
 }
 
-std::string Clients::verdict(const AgreedHistory& agreed, std::uint64_t* undecided) const {
+std::string Clients::verdict(const AgreedHistory& agreed, bool duplicated,
+                             std::uint64_t* undecided) const {
   for (const auto& [session, sequence] : must_not_apply_) {
+    if (duplicated) break;
     const auto* outcome = agreed.outcome(session, sequence);
     if (outcome != nullptr && outcome->had_effect) {
       return "reply: session " + std::to_string(session.value()) + " sequence " +

@@ -32,12 +32,28 @@ struct OpenOperation {
   Height floor;  // every write known to be done when this one was begun is at or below
 };
 
+// What a client did and what came of it, for results and for the verdict.
+struct Recorded {
+  std::string key;
+  RegisterOperation operation;
+  bool excluded = false;  // never took effect, or is a local read
+  std::size_t client = 0;
+  std::string_view what;  // put, get, get_local, get_ledger, delete, compare_and_put
+  Instant begun;
+  std::optional<Instant> ended;         // the last answer, whatever it was
+  ErrorCode code = ErrorCode::timeout;  // of the last answer
+  NodeId node;                          // asked last
+  std::uint64_t attempts = 0;
+  Revision revision;
+  Height height;
+};
+
 // Invariants:
 //  1. A sequence is used for one command only, however often it is sent.
 //  2. `acknowledged` stands below every open sequence.
 class Clients {
  public:
-  Clients(const Profile& profile, Prng& prng, bool shared_session);
+  Clients(const WorkProfile& work, Prng prng, bool shared_session);
 
   // The client's turn: sends what must be sent again, and begins something new if it may.
   void wake(std::size_t client, World& world);
@@ -51,7 +67,10 @@ class Clients {
   [[nodiscard]] std::uint64_t answered_count() const { return answered_; }
 
   // Everything that can be said once the run is over. Empty: nothing is wrong.
-  [[nodiscard]] std::string verdict(const AgreedHistory& agreed, std::uint64_t* undecided) const;
+  // `duplicated`: the network doubled a message of this run.
+  [[nodiscard]] std::string verdict(const AgreedHistory& agreed, bool duplicated,
+                                    std::uint64_t* undecided) const;
+  [[nodiscard]] const std::vector<Recorded>& history() const { return history_; }
   // What was found wrong on the way.
   [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
 
@@ -81,11 +100,6 @@ class Clients {
     bool surely_heard = false;  // since the rest began
     std::optional<Copy> late;   // of a session that was closed; sent again now and then
   };
-  struct Recorded {
-    std::string key;
-    RegisterOperation operation;
-    bool excluded = false;  // never took effect, or is a local read
-  };
 
   NodeId choose_node(Client& client, const World& world);
   [[nodiscard]] bool rests(std::size_t index, World& world);
@@ -94,14 +108,15 @@ class Clients {
   void send_late_copies(Client& client, World& world);
   void send_copy(const Copy& copy, World& world);
   void begin(std::size_t index, World& world);
+  void draw_kind(OpenOperation& operation);
   void attempt(std::size_t index, std::uint64_t sequence, World& world);
   void finish(Client& client, std::uint64_t sequence, const Answered& answered, World& world);
   void refused(Client& client, std::uint64_t sequence, ErrorCode code);
   void check_floor(const OpenOperation& operation, const Answered& answered, const World& world);
   [[nodiscard]] Duration patience();
 
-  const Profile& profile_;
-  Prng& prng_;
+  WorkProfile work_;
+  Prng prng_;
   std::vector<Client> clients_;
   std::map<RequestKey, std::pair<std::size_t, std::uint64_t>> requests_;
   std::vector<Recorded> history_;

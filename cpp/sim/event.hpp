@@ -18,7 +18,8 @@ struct Event {
     message,  // leaves `node` for `peer`
     arrived,  // at `node`, from `peer`
     lost,     // does not even leave `node` for `peer`: the link is cut
-    dropped,  // from `node` to `peer`, on its way: by chance, a cut link, or a receiver that is down
+    dropped,  // from `node` to `peer`, on its way: by chance, a cut link, or a receiver that is
+              // down
     log,      // a record was handed to the log of `node`
     durable,  // the log of `node` covers ticket `id`
     block,    // `node` applied the block at height `slot`

@@ -2,23 +2,53 @@
 
 #include <set>
 #include <utility>
-#include <vector>
 
 namespace paxledger::sim {
 
 using std::chrono::milliseconds;
 
-Faults::Faults(World& world, Prng& prng, const Profile& profile, PlantedBug bug, After after)
+namespace {
+
+std::string list_of(const std::vector<NodeId>& nodes) {
+  std::string text;
+  for (const NodeId node : nodes) text += (text.empty() ? "" : " ") + std::to_string(node.value());
+  return text;
+}
+
+void add_both(std::vector<Link>& links, NodeId a, NodeId b) {
+  links.push_back({a, b});
+  links.push_back({b, a});
+}
+
+}  // namespace
+
+Faults::Faults(const World& world, Prng prng, const Profile& profile, After after, Act act)
     : world_(world),
       prng_(prng),
       profile_(profile),
-      bug_(bug),
       after_([this, after = std::move(after)](Duration delay, std::function<void()> what) {
         // What was planned does not happen any more once everything is healed.
         after(delay, [this, what = std::move(what)] {
           if (!ceased_) what();
         });
-      }) {}
+      }),
+      act_(std::move(act)) {}
+
+void Faults::act(FaultKind kind, NodeId node) {
+  Fault fault;
+  fault.kind = kind;
+  fault.node = node;
+  fault.draw = prng_.next();
+  act_(std::move(fault));
+}
+
+void Faults::act_for(FaultKind kind, NodeId node, Duration duration) {
+  Fault fault;
+  fault.kind = kind;
+  fault.node = node;
+  fault.duration = duration;
+  act_(std::move(fault));
+}
 
 bool Faults::whole(NodeId node) const {
   if (!world_.running(node)) return false;
@@ -31,7 +61,7 @@ NodeId Faults::victim() {
   const auto nodes = world_.nodes();
   if (prng_.chance(1, 2)) {
     for (const NodeId node : nodes) {
-      if (world_.running(node) && world_.status(node).role == engine::Role::leader) return node;
+      if (world_.running(node) && world_.replica(node).role() == engine::Role::leader) return node;
     }
   }
   return nodes[prng_.below(nodes.size())];
@@ -39,95 +69,138 @@ NodeId Faults::victim() {
 
 void Faults::inject() {
   const NodeId node = victim();
-  count_ += 1;
-  if (profile_.wipes && prng_.chance(profile_.disasters_in_ten, 10)) {
+  const FaultProfile& faults = profile_.faults;
+  if (faults.disks && prng_.chance(faults.disasters_in_ten, 10)) {
     disaster();
     return;
   }
-  switch (prng_.below(8)) {
+  switch (prng_.below(9)) {
     case 0:
-      if (profile_.partitions) cut_links();
+      if (faults.partitions) cut_links();
       break;
     case 1:
-      world_.mend_all();
+      if (faults.partitions) act(FaultKind::mend, kNobody);
       break;
     case 2:
-      if (profile_.crashes) crash_some();
+      if (faults.crashes || faults.kills) crash_some();
       break;
     case 3:
-      if (profile_.wipes) wipe_one();
+      if (faults.disks) lose_one();
       break;
     case 4:
-      if (profile_.pauses) {
-        paused_until_[node] = world_.now() + milliseconds(prng_.between(1, 600));
-      }
+      if (faults.pauses) act_for(FaultKind::pause, node, milliseconds(prng_.between(1, 600)));
       break;
     case 5:
-      if (profile_.slow_disks) {
-        disk_stuck_until_[node] = world_.now() + milliseconds(prng_.between(1, 500));
+      if (faults.slow_disks) {
+        act_for(FaultKind::slow_disk, node, milliseconds(prng_.between(1, 500)));
       }
       break;
     case 6:
-      if (profile_.pauses && profile_.partitions) leave_behind();
+      if (faults.pauses && faults.partitions) leave_behind();
+      break;
+    case 7:
+      if (faults.links) disturb_link();
       break;
     default:
-      if (profile_.clock_jumps) {
-        world_.shift_wall(node,
-                          static_cast<std::int64_t>(prng_.below(1'200'000'000)) - 600'000'000);
-      }
+      if (faults.clocks) turn_a_clock(node);
       break;
   }
 }
 
+void Faults::turn_a_clock(NodeId node) {
+  Fault fault;
+  fault.node = node;
+  if (prng_.chance(1, 2)) {
+    fault.kind = FaultKind::clock_jump;
+    fault.amount = static_cast<std::int64_t>(prng_.below(1'200'000'000)) - 600'000'000;
+  } else {
+    fault.kind = FaultKind::clock_rate;
+    fault.amount = static_cast<std::int64_t>(prng_.below(100'000)) - 50'000;
+  }
+  act_(std::move(fault));
+}
+
+void Faults::disturb_link() {
+  const auto nodes = world_.nodes();
+  const NodeId a = victim();
+  const NodeId b = nodes[prng_.below(nodes.size())];
+  if (a == b) return;
+  Fault fault;
+  fault.kind = FaultKind::disturb;
+  fault.links.push_back({a, b});
+  if (prng_.chance(1, 2)) fault.links.push_back({b, a});
+  LinkEffect& effect = fault.effect;
+  if (prng_.chance(1, 2)) effect.drop_permille = static_cast<std::uint32_t>(prng_.below(900));
+  if (prng_.chance(1, 3)) effect.duplicate_permille = static_cast<std::uint32_t>(prng_.below(500));
+  if (prng_.chance(1, 3)) effect.reorder_permille = static_cast<std::uint32_t>(prng_.below(500));
+  if (prng_.chance(1, 2)) effect.delay = milliseconds(prng_.below(200));
+  if (prng_.chance(1, 2)) effect.jitter = milliseconds(prng_.below(100));
+  const std::vector<Link> links = fault.links;
+  act_(std::move(fault));
+  after_(milliseconds(prng_.between(50, 2000)), [this, links] {
+    Fault over;
+    over.kind = FaultKind::disturb;
+    over.links = links;
+    act_(std::move(over));
+  });
+}
+
+void Faults::cut(std::vector<Link> links, std::string label) {
+  if (links.empty()) return;
+  Fault fault;
+  fault.kind = FaultKind::cut;
+  fault.links = std::move(links);
+  fault.label = std::move(label);
+  act_(std::move(fault));
+}
+
 void Faults::cut_links() {
   const auto nodes = world_.nodes();
-  const auto any = [&] { return nodes[prng_.below(nodes.size())]; };
-  const auto cut_both = [this](NodeId a, NodeId b) {
-    world_.cut(a, b);
-    world_.cut(b, a);
-  };
+  std::vector<Link> links;
   switch (prng_.below(5)) {
     case 0: {  // one link, one way
-      const NodeId a = any();
-      const NodeId b = any();
-      if (a != b) world_.cut(a, b);
+      const NodeId a = nodes[prng_.below(nodes.size())];
+      const NodeId b = nodes[prng_.below(nodes.size())];
+      if (a != b) cut({{a, b}}, "");
       break;
     }
     case 1: {  // one node, fully or one way
       const NodeId alone = victim();
       const std::uint64_t how = prng_.below(3);
+      static constexpr const char* kHow[] = {"", " from hearing others", " from being heard"};
       for (const NodeId other : nodes) {
         if (other == alone) continue;
-        if (how != 1) world_.cut(alone, other);
-        if (how != 2) world_.cut(other, alone);
+        if (how != 1) links.push_back({alone, other});
+        if (how != 2) links.push_back({other, alone});
       }
+      cut(std::move(links), "isolate " + std::to_string(alone.value()) + kHow[how]);
       break;
     }
     case 2: {  // two sides
-      std::set<NodeId> side;
-      for (const NodeId n : nodes) {
-        if (prng_.chance(1, 2)) side.insert(n);
+      std::vector<NodeId> side;
+      std::vector<NodeId> rest;
+      for (const NodeId n : nodes) (prng_.chance(1, 2) ? side : rest).push_back(n);
+      for (const NodeId a : side) {
+        for (const NodeId b : rest) add_both(links, a, b);
       }
-      for (const NodeId a : nodes) {
-        for (const NodeId b : nodes) {
-          if (side.contains(a) && !side.contains(b)) cut_both(a, b);
-        }
-      }
+      cut(std::move(links), "partition " + list_of(side) + " | " + list_of(rest));
       break;
     }
     case 3: {  // a chain: only neighbours hear each other
       for (std::size_t i = 0; i < nodes.size(); ++i) {
-        for (std::size_t j = i + 2; j < nodes.size(); ++j) cut_both(nodes[i], nodes[j]);
+        for (std::size_t j = i + 2; j < nodes.size(); ++j) add_both(links, nodes[i], nodes[j]);
       }
+      cut(std::move(links), "chain of all nodes");
       break;
     }
     default: {  // everybody hears only one node
-      const NodeId hub = any();
+      const NodeId hub = nodes[prng_.below(nodes.size())];
       for (const NodeId a : nodes) {
         for (const NodeId b : nodes) {
-          if (a < b && a != hub && b != hub) cut_both(a, b);
+          if (a < b && a != hub && b != hub) add_both(links, a, b);
         }
       }
+      cut(std::move(links), "star around " + std::to_string(hub.value()));
       break;
     }
   }
@@ -137,29 +210,27 @@ void Faults::cut_links() {
 // those who can still hear it must not make it believe that it leads.
 void Faults::leave_behind() {
   for (const NodeId node : world_.nodes()) {
-    if (!world_.running(node) || world_.status(node).role != engine::Role::leader) continue;
+    if (!world_.running(node) || world_.replica(node).role() != engine::Role::leader) continue;
     const auto timeouts = static_cast<std::int64_t>(prng_.between(2, 4));
-    paused_until_[node] = world_.now() + timeouts * profile_.options.timing.election_timeout;
+    act_for(FaultKind::pause, node, timeouts * profile_.options.timing.election_timeout);
+    std::vector<Link> links;
     for (const NodeId other : world_.nodes()) {
-      if (other == node || prng_.chance(1, 2)) continue;
-      world_.cut(node, other);
-      world_.cut(other, node);
+      if (other != node && !prng_.chance(1, 2)) add_both(links, node, other);
     }
+    cut(std::move(links), "");
     return;
   }
 }
 
 void Faults::crash_some() {
+  const FaultProfile& faults = profile_.faults;
+  const bool power = faults.crashes && (!faults.kills || prng_.chance(1, 2));
   const bool all = prng_.chance(1, 8);
-  const auto nodes = world_.nodes();
   const NodeId chosen = victim();
-  for (const NodeId node : nodes) {
+  for (const NodeId node : world_.nodes()) {
     if (!all && node != chosen) continue;
-    const bool lying = bug_ == PlantedBug::lying_disk;
-    if (lying) world_.disk(node).lie();
-    world_.crash(node, lying ? nullptr : &prng_);
-    if (bug_ == PlantedBug::forgetful_log) world_.disk(node).forget_acceptances();
-    after_(milliseconds(prng_.between(1, 1500)), [this, node] { world_.restart(node); });
+    act(power ? FaultKind::crash : FaultKind::kill, node);
+    after_(milliseconds(prng_.between(1, 1500)), [this, node] { act(FaultKind::start, node); });
   }
 }
 
@@ -173,23 +244,13 @@ bool Faults::may_lose(NodeId chosen) const {
 
 void Faults::lose_disk(NodeId chosen) {
   if (!may_lose(chosen)) return;
-  for (const NodeId node : world_.nodes()) {
-    if (node != chosen && whole(node)) world_.disk(node).sync_blocks();
-  }
-  if (prng_.chance(1, 2)) {
-    // Not all is lost: the log is whole, but block files are damaged, perhaps below its start.
-    if (prng_.chance(1, 2)) world_.disk(chosen).trim_log();
-    world_.crash(chosen, &prng_);
-    world_.disk(chosen).damage_blocks(Height(prng_.below(world_.disk(chosen).block_count() + 1)));
-  } else {
-    world_.wipe(chosen);
-  }
+  act(prng_.chance(1, 2) ? FaultKind::damage : FaultKind::lose_disk, chosen);
 }
 
-void Faults::wipe_one() {
+void Faults::lose_one() {
   const NodeId chosen = victim();
   lose_disk(chosen);
-  after_(milliseconds(prng_.between(1, 500)), [this, chosen] { world_.restart(chosen); });
+  after_(milliseconds(prng_.between(1, 500)), [this, chosen] { act(FaultKind::start, chosen); });
 }
 
 // The worst that may happen, in this order: a bare majority decides, one of it loses its disk and
@@ -204,12 +265,14 @@ void Faults::disaster() {
     if (node == majority.front()) continue;
     (majority.size() < nodes.size() / 2 + 1 ? majority : ignorant).push_back(node);
   }
+  std::vector<Link> links;
   for (const NodeId a : majority) {
     for (const NodeId b : ignorant) {
-      world_.cut(a, b);
-      if (prng_.chance(1, 2)) world_.cut(b, a);
+      links.push_back({a, b});
+      if (prng_.chance(1, 2)) links.push_back({b, a});
     }
   }
+  cut(std::move(links), "partition " + list_of(majority) + " | " + list_of(ignorant));
   const NodeId forgetful = majority.back();
   const Duration soon = milliseconds(prng_.between(10, 150));
   const Duration back = soon + milliseconds(prng_.between(1, 20));
@@ -217,29 +280,14 @@ void Faults::disaster() {
   const Duration again = back + milliseconds(prng_.between(150, 1200));
   after_(soon, [this, forgetful] {
     lose_disk(forgetful);
-    world_.mend_all();
+    act(FaultKind::mend, kNobody);
   });
-  after_(back, [this, forgetful] { world_.restart(forgetful); });
+  after_(back, [this, forgetful] { act(FaultKind::start, forgetful); });
   for (const NodeId node : majority) {
     if (node == forgetful) continue;
-    after_(down, [this, node] { world_.crash(node, &prng_); });
-    after_(again, [this, node] { world_.restart(node); });
+    after_(down, [this, node] { act(FaultKind::crash, node); });
+    after_(again, [this, node] { act(FaultKind::start, node); });
   }
-}
-
-void Faults::cease() {
-  ceased_ = true;
-  world_.mend_all();
-}
-
-Instant Faults::paused_until(NodeId node) const {
-  const auto found = paused_until_.find(node);
-  return ceased_ || found == paused_until_.end() ? Instant() : found->second;
-}
-
-Instant Faults::disk_stuck_until(NodeId node) const {
-  const auto found = disk_stuck_until_.find(node);
-  return ceased_ || found == disk_stuck_until_.end() ? Instant() : found->second;
 }
 
 }  // namespace paxledger::sim

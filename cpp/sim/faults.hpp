@@ -3,52 +3,54 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
+#include <string>
+#include <vector>
 
 #include "base/prng.hpp"
+#include "sim/fault.hpp"
 #include "sim/profile.hpp"
-#include "sim/run.hpp"
 #include "sim/world.hpp"
 
 namespace paxledger::sim {
 
+// Draws faults, looks at the world, and changes nothing itself: what it draws it hands to `act`.
+//
 // Invariant: at no time is more than a minority of disks lost or damaged. Everything else may
 // happen to everybody at once.
 class Faults {
  public:
   // Runs something after a while, in the world's time.
   using After = std::function<void(Duration, std::function<void()>)>;
+  using Act = std::function<void(Fault)>;
 
-  Faults(World& world, Prng& prng, const Profile& profile, PlantedBug bug, After after);
+  Faults(const World& world, Prng prng, const Profile& profile, After after, Act act);
 
   // One misfortune, now or beginning now.
   void inject();
-  // No more of it, and links and nodes are as they should be, but for nodes that are down.
-  void cease();
-
-  [[nodiscard]] Instant paused_until(NodeId node) const;
-  [[nodiscard]] Instant disk_stuck_until(NodeId node) const;
-  [[nodiscard]] std::uint64_t count() const { return count_; }
+  // No more of it; what was planned does not happen any more.
+  void cease() { ceased_ = true; }
 
  private:
   NodeId victim();
   void cut_links();
+  void cut(std::vector<Link> links, std::string label);
+  void disturb_link();
   void leave_behind();
   void crash_some();
-  void wipe_one();
+  void lose_one();
   void disaster();
   void lose_disk(NodeId chosen);
+  void turn_a_clock(NodeId node);
+  void act(FaultKind kind, NodeId node);
+  void act_for(FaultKind kind, NodeId node, Duration duration);
   [[nodiscard]] bool may_lose(NodeId chosen) const;
   [[nodiscard]] bool whole(NodeId node) const;
 
-  World& world_;
-  Prng& prng_;
+  const World& world_;
+  Prng prng_;
   const Profile& profile_;
-  PlantedBug bug_;
   After after_;
-  std::map<NodeId, Instant> paused_until_;
-  std::map<NodeId, Instant> disk_stuck_until_;
-  std::uint64_t count_ = 0;
+  Act act_;
   bool ceased_ = false;
 };
 

@@ -228,8 +228,9 @@ void World::complete_writes(NodeId id, std::size_t count) {
     last = write.ticket;
   }
   if (!last) return;
-  note({.kind = Event::Kind::durable, .node = id, .id = last->value()},
-       [&] { return name(id) + " log is durable through ticket " + std::to_string(last->value()); });
+  note({.kind = Event::Kind::durable, .node = id, .id = last->value()}, [&] {
+    return name(id) + " log is durable through ticket " + std::to_string(last->value());
+  });
   if (n.replica) step(n, {engine::Persisted{*last, wall(n)}});
 }
 

@@ -1,0 +1,443 @@
+#include "sim/simulation.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "sim/broken_invariant.hpp"
+#include "sim/describe.hpp"
+
+namespace paxledger::sim {
+
+namespace {
+
+using std::chrono::duration_cast;
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+
+constexpr std::uint64_t kCalmDiskUsMax = 300;
+constexpr std::uint64_t kCalmThinkUsMax = 20'000;
+// Bounds of the liveness phase.
+constexpr int kRecoveryElectionTimeouts = 10;
+constexpr Duration kRecoverySlack = milliseconds(100);
+constexpr Duration kClientsSettle = std::chrono::seconds(20);
+
+// One stream of chance for each thing that draws, so that one of them drawing more or less does
+// not change what the others draw.
+Prng stream(std::uint64_t seed, std::uint64_t number) {
+  TraceHash hash;
+  hash.add(seed);
+  hash.add(number);
+  return Prng(Seed{hash.value()});
+}
+
+}  // namespace
+
+Simulation::Simulation(Plan plan, Watcher watcher)
+    : plan_(std::move(plan)),
+      watcher_(std::move(watcher)),
+      timing_(stream(plan_.seed, 1)),
+      disks_(stream(plan_.seed, 2)),
+      network_(plan_.profile.network, stream(plan_.seed, 3)),
+      clients_(plan_.profile.work, stream(plan_.seed, 4), plan_.bug == PlantedBug::shared_session) {
+  plan_.profile.options.seed = Seed{plan_.seed};
+  world_ = std::make_unique<World>(plan_.profile.options, listeners());
+  began_ = world_->now();
+  faults_ = std::make_unique<Faults>(
+      *world_, stream(plan_.seed, 5), plan_.profile,
+      [this](Duration delay, std::function<void()> what) { after(delay, std::move(what)); },
+      [this](Fault fault) { apply(std::move(fault)); });
+  for (const NodeId node : world_->nodes()) world_->set_instant_disk(node, false);
+  for (std::size_t i = 0; i < clients_.count(); ++i) {
+    after(microseconds(timing_.between(1, plan_.profile.work.think_us_max)),
+          [this, i] { client_turn(i); });
+  }
+  for (const TimedFault& timed : plan_.script) {
+    at_time(timed.at, [this, fault = timed.fault] { apply(fault); });
+  }
+  if (plan_.misfortunes && plan_.profile.faults.any()) {
+    after(milliseconds(timing_.between(1, 500)), [this] { misfortune(); });
+  }
+}
+
+Simulation::~Simulation() = default;
+
+Listeners Simulation::listeners() {
+  Listeners listeners;
+  listeners.event = watcher_;
+  listeners.sent = [this](const InFlight& flight) { sent(flight); };
+  listeners.write_begun = [this](NodeId node) {
+    after(disk_time(), [this, node] { complete(node); });
+  };
+  listeners.load_asked = [this](NodeId node) { after(disk_time(), [this, node] { serve(node); }); };
+  listeners.answered = [this](const Answered& reply) { answered(reply); };
+  return listeners;
+}
+
+void Simulation::answered(const Answered& answered) {
+  const auto probe = probes_.find(answered.request.key);
+  if (probe == probes_.end()) {
+    clients_.answered(answered, *world_);
+    return;
+  }
+  const auto* result = std::get_if<kv::CommandResult>(&answered.reply.what);
+  if (result != nullptr && result->code != ErrorCode::ok && result->code != ErrorCode::not_found) {
+    probed_.erase(probe->second);
+  }
+  probes_.erase(probe);
+}
+
+Duration Simulation::disk_time() {
+  return microseconds(disks_.between(1, calm_ ? kCalmDiskUsMax : plan_.profile.disk_us_max));
+}
+
+// --- network --------------------------------------------------------------------------------
+
+void Simulation::sent(const InFlight& flight) {
+  const std::uint64_t id = flight.id;
+  const Network::Fate fate = network_.fate_of({flight.from, flight.to}, world_->now());
+  if (!fate.arrives_after) {
+    after(Duration::zero(), [this, id] { world_->drop(id); });
+    return;
+  }
+  after(*fate.arrives_after, [this, id] { arrive(id); });
+  if (!fate.copy_after) return;
+  const Duration later = *fate.copy_after;
+  after(Duration::zero(), [this, id, later] {
+    if (!world_->in_flight().contains(id)) return;
+    duplicated_ = true;
+    const std::uint64_t copy = world_->duplicate(id);
+    after(later, [this, copy] { arrive(copy); });
+  });
+}
+
+void Simulation::arrive(std::uint64_t id) {
+  const auto flight = world_->in_flight().find(id);
+  if (flight == world_->in_flight().end()) return;
+  const NodeId to = flight->second.to;
+  if (paused(to)) {
+    held_[to].emplace_back([this, id] { arrive(id); });
+    return;
+  }
+  std::vector<std::uint64_t> turn{id};
+  if (!plan_.profile.network.in_order && timing_.chance(1, 4)) {
+    // An event loop takes what is there: several messages in one turn, in any order.
+    for (const auto& [other, waiting] : world_->in_flight()) {
+      if (turn.size() >= 4) break;
+      if (other != id && waiting.to == to && timing_.chance(1, 3)) turn.push_back(other);
+    }
+  }
+  world_->deliver_together(turn);
+}
+
+// --- disks ----------------------------------------------------------------------------------
+
+void Simulation::complete(NodeId node) {
+  if (!world_->running(node) || !world_->disk(node).writing()) return;
+  if (paused(node)) {
+    held_[node].emplace_back([this, node] { complete(node); });
+    return;
+  }
+  if (const Instant slow = disk_slow_until_[node]; slow > world_->now()) {
+    at_time(slow, [this, node] { complete(node); });
+    return;
+  }
+  world_->complete_writes(node, disks_.between(1, world_->disk(node).pending_count()));
+  // A completed group may leave others behind whose own event found nothing to do.
+  if (world_->running(node) && world_->disk(node).writing()) {
+    after(disk_time(), [this, node] { complete(node); });
+  }
+  if (world_->running(node) && disks_.chance(1, 50)) world_->disk(node).sync_blocks();
+  if (world_->running(node) && disks_.chance(1, 100)) world_->disk(node).trim_log();
+}
+
+void Simulation::serve(NodeId node) {
+  if (paused(node)) {
+    held_[node].emplace_back([this, node] { serve(node); });
+  } else if (world_->running(node)) {
+    world_->serve_load(node);
+  }
+}
+
+// --- clients --------------------------------------------------------------------------------
+
+void Simulation::client_turn(std::size_t client) {
+  clients_.wake(client, *world_);
+  const std::uint64_t most = calm_ ? kCalmThinkUsMax : plan_.profile.work.think_us_max;
+  after(microseconds(timing_.between(1, most)), [this, client] { client_turn(client); });
+}
+
+// --- faults ---------------------------------------------------------------------------------
+
+void Simulation::at(Duration when, Fault fault) {
+  at_time(std::max(time_of(when), world_->now()),
+          [this, fault = std::move(fault)] { apply(fault); });
+}
+
+void Simulation::misfortune() {
+  if (calm_) return;
+  faults_->inject();
+  after(milliseconds(timing_.between(1, plan_.profile.faults.every_ms)), [this] { misfortune(); });
+}
+
+bool Simulation::paused(NodeId node) const {
+  return paused_until(node) > world_->now();
+}
+
+Instant Simulation::paused_until(NodeId node) const {
+  const auto found = paused_until_.find(node);
+  return found == paused_until_.end() ? Instant() : found->second;
+}
+
+void Simulation::end_pause(NodeId node) {
+  if (paused(node)) return;
+  paused_until_.erase(node);
+  for (auto& what : std::exchange(held_[node], {})) what();
+}
+
+void Simulation::apply(Fault fault) {
+  result_.faults += 1;
+  done_.push_back({world_->now(), fault});
+  const auto kind = fault.kind;
+  // What takes a node down or up says so itself.
+  if (kind != FaultKind::crash && kind != FaultKind::kill && kind != FaultKind::start) {
+    world_->note_fault(fault.node, to_string(kind), describe(fault));
+  }
+  carry_out(fault);
+}
+
+void Simulation::carry_out(const Fault& fault) {
+  switch (fault.kind) {
+    case FaultKind::cut:
+      for (const Link& link : fault.links) world_->cut(link.from, link.to);
+      break;
+    case FaultKind::mend:
+      for (const Link& link : fault.links) world_->mend(link.from, link.to);
+      if (fault.links.empty()) world_->mend_all();
+      break;
+    case FaultKind::disturb:
+      for (const Link& link : fault.links) network_.disturb(link, fault.effect);
+      break;
+    case FaultKind::crash:
+    case FaultKind::kill:
+    case FaultKind::lose_disk:
+    case FaultKind::damage:
+      stop_node(fault);
+      break;
+    case FaultKind::start:
+      world_->restart(fault.node);
+      break;
+    case FaultKind::pause: {
+      const bool open_ended = fault.duration == Duration::zero();
+      const Instant until = open_ended ? Instant::never() : world_->now() + fault.duration;
+      paused_until_[fault.node] = until;
+      if (!open_ended) at_time(until, [this, node = fault.node] { end_pause(node); });
+      break;
+    }
+    case FaultKind::resume:
+      paused_until_[fault.node] = world_->now();
+      end_pause(fault.node);
+      break;
+    case FaultKind::slow_disk:
+      disk_slow_until_[fault.node] = world_->now() + fault.duration;
+      break;
+    case FaultKind::clock_jump:
+      world_->shift_wall(fault.node, fault.amount);
+      break;
+    case FaultKind::clock_rate:
+      world_->set_clock_rate(fault.node, fault.amount);
+      break;
+    case FaultKind::heal:
+      heal();
+      break;
+  }
+}
+
+void Simulation::stop_node(const Fault& fault) {
+  Prng chance(Seed{fault.draw});
+  const NodeId node = fault.node;
+  paused_until_[node] = world_->now();
+  held_[node].clear();
+  if (fault.kind == FaultKind::lose_disk || fault.kind == FaultKind::damage) {
+    for (const NodeId other : world_->nodes()) {
+      if (other != node && world_->running(other)) world_->disk(other).sync_blocks();
+    }
+  }
+  if (fault.kind == FaultKind::lose_disk) {
+    world_->wipe(node);
+    return;
+  }
+  NodeDisk& disk = world_->disk(node);
+  if (fault.kind == FaultKind::damage && chance.chance(1, 2)) disk.trim_log();
+  const bool lying = plan_.bug == PlantedBug::lying_disk && world_->running(node);
+  if (lying) disk.lie();
+  world_->crash(node, lying ? nullptr : &chance);
+  if (plan_.bug == PlantedBug::forgetful_log) disk.forget_acceptances();
+  if (fault.kind == FaultKind::damage) {
+    // The log is whole, but block files are damaged, perhaps below its start.
+    disk.damage_blocks(Height(chance.below(disk.block_count() + 1)));
+  }
+}
+
+void Simulation::heal() {
+  world_->mend_all();
+  network_.clear_effects();
+  disk_slow_until_.clear();
+  for (const NodeId node : world_->nodes()) {
+    paused_until_[node] = world_->now();
+    end_pause(node);
+    world_->set_clock_rate(node, 0);
+    world_->restart(node);
+  }
+}
+
+// --- running --------------------------------------------------------------------------------
+
+bool Simulation::turn(Instant end) {
+  NodeId ringing = kNobody;
+  Instant earliest = Instant::never();
+  for (const NodeId node : world_->nodes()) {
+    Instant due = world_->deadline(node);
+    if (due == Instant::never()) continue;
+    due = due + timer_lag_[node];  // an event loop is never quite on time
+    due = std::max(due, paused_until(node));
+    if (due < earliest) {
+      earliest = due;
+      ringing = node;
+    }
+  }
+  const Instant next = events_.next();
+  if (std::min(next, earliest) > end) return false;
+  if (next <= earliest) {
+    const auto what = events_.take();
+    world_->set_now(std::max(world_->now(), next));
+    what();
+  } else {
+    world_->set_now(std::max(world_->now(), earliest));
+    timer_lag_[ringing] =
+        microseconds(timing_.chance(1, 10) ? timing_.below(5000) : timing_.below(50));
+    world_->fire(ringing);
+  }
+  return true;
+}
+
+bool Simulation::step(Duration end) {
+  if (failed() || !turn(time_of(end))) return false;
+  check();
+  return !failed();
+}
+
+void Simulation::run_until(Duration end) {
+  const bool punctual = !plan_.profile.faults.pauses && plan_.script.empty();
+  while (check() && turn(time_of(end))) {
+    if (punctual) world_->check_overdue(milliseconds(20));
+  }
+  if (!failed()) world_->set_now(std::max(world_->now(), time_of(end)));
+}
+
+void Simulation::fail(RunVerdict verdict, std::string text) {
+  if (failed()) return;
+  result_.verdict = verdict;
+  result_.failure = std::move(text);
+}
+
+bool Simulation::check() {
+  if (!world_->violations().empty()) {
+    fail(RunVerdict::correctness, world_->violations().front());
+  } else if (!clients_.violations().empty()) {
+    fail(RunVerdict::correctness, clients_.violations().front());
+  }
+  return !failed();
+}
+
+void Simulation::probe_all() {
+  for (const NodeId node : world_->nodes()) {
+    if (!world_->running(node) || probed_.contains(node)) continue;
+    probed_.insert(node);
+    const RequestKey key = world_->next_request();
+    probes_[key] = node;
+    (void)world_->read(node, "key0", engine::ReadConsistency::linearizable, milliseconds(1500));
+  }
+}
+
+// Whether the whole cluster serves: one leader, every node whole, at one height, and answering.
+bool Simulation::serves(std::string* why) const {
+  const auto nodes = world_->nodes();
+  const auto first = world_->status(nodes.front());
+  std::size_t leaders = 0;
+  for (const NodeId node : nodes) {
+    const auto status = world_->status(node);
+    leaders += status.role == engine::Role::leader ? 1 : 0;
+    if (status.abstaining || status.repairing) *why = "node " + name(node) + " is not whole";
+    if (!(status.head == first.head)) *why = "node " + name(node) + " stands at another height";
+  }
+  if (leaders != 1) *why = std::to_string(leaders) + " nodes lead";
+  if (!probes_.empty() || probed_.size() != nodes.size()) *why = "a node does not serve reads";
+  return why->empty();
+}
+
+// Runs until `goal` holds; the failure says what was missing if it never does.
+Duration Simulation::wait_for(Duration limit, const std::string& promise,
+                              const std::function<bool(std::string*)>& goal) {
+  const Instant begin = world_->now();
+  std::string why = "nothing happened";
+  while (world_->now() < begin + limit) {
+    const Instant until = world_->now() + milliseconds(5);
+    while (turn(until) && check()) {
+    }
+    if (failed()) return limit;
+    world_->set_now(std::max(world_->now(), until));
+    why.clear();
+    if (goal(&why)) return world_->now() - begin;
+  }
+  std::string text = "progress: " + promise + ", " + why;
+  for (const NodeId node : world_->nodes()) {
+    text += "\n  " + name(node) + ": " + describe(world_->status(node));
+  }
+  fail(RunVerdict::liveness, std::move(text));
+  return limit;
+}
+
+void Simulation::recover() {
+  calm_ = true;
+  network_.calm_down();
+  faults_->cease();
+  heal();
+  clients_.settle_down();
+  clients_.begin_no_more();
+  const Duration election = plan_.profile.options.timing.election_timeout;
+  const Duration taken =
+      wait_for(kRecoveryElectionTimeouts * election + kRecoverySlack,
+               "10 election timeouts after everything was healed", [this](auto* why) {
+                 probe_all();
+                 return serves(why);
+               });
+  result_.recovery_ms = static_cast<std::uint64_t>(duration_cast<milliseconds>(taken).count());
+  result_.recovery_election_timeouts =
+      static_cast<double>(taken.count()) / static_cast<double>(election.count());
+  if (failed()) return;
+  // Clients whose request went down with a node notice it only at their deadline.
+  wait_for(kClientsSettle, "long after everything was healed", [this](auto* why) {
+    if (!clients_.idle()) *why = "clients still wait";
+    return why->empty();
+  });
+}
+
+RunResult Simulation::finish() {
+  if (!failed()) recover();
+  if (check()) {
+    std::string verdict =
+        clients_.verdict(world_->history(), duplicated_, &result_.undecided_histories);
+    if (!verdict.empty()) fail(RunVerdict::correctness, std::move(verdict));
+  }
+  result_.profile = plan_.profile.describe();
+  result_.height = world_->history().height().value();
+  result_.answered = clients_.answered_count();
+  for (const NodeId node : world_->nodes()) {
+    if (world_->running(node)) result_.elections += world_->status(node).elections_started;
+  }
+  result_.trace_hash = world_->trace_hash();
+  result_.simulated = now();
+  return result_;
+}
+
+}  // namespace paxledger::sim
