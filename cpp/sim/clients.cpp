@@ -97,10 +97,12 @@ bool Clients::rests(std::size_t index, World& world) {
   Client& client = clients_[index];
   if (settled_) return false;
   if (world.now() >= client.rest_until) {
-    const bool may = client.open && client.operations.empty() && client.last_done.has_value();
+    // Only a session that lasts for a good while yet: open_session would open one that has expired,
+    // and was forgotten since, as a new one.
+    const bool may = client.open && client.operations.empty() && client.last_done.has_value() &&
+                     world.now() < client.heard + milliseconds(300);
     if (!may || !prng_.chance(work_.rest_permille, 1000)) return false;
     client.rest_until = world.now() + milliseconds(prng_.between(1100, 3000));
-    client.heard = world.now();
     client.surely_heard = false;
   }
   if (world.now() > client.heard + milliseconds(700)) {  // too near the end of the session
@@ -218,6 +220,7 @@ void Clients::attempt(std::size_t index, std::uint64_t sequence, World& world) {
   OpenOperation& operation = client.operations.at(sequence);
   operation.asked = true;
   operation.attempts += 1;
+  if (operation.attempts == 1) operation.first_sent = world.now();
   history_[operation.history].attempts = operation.attempts;
   history_[operation.history].node = node;
   const Duration until = patience();
@@ -313,6 +316,7 @@ void Clients::finish(Client& client, std::uint64_t sequence, const Answered& ans
   }
   if (operation.local) return;
   if (!operation.plain_read) {
+    client.heard = std::max(client.heard, operation.first_sent);
     client.last_done = {{}, operation.key, operation.value};
     client.last_done->command.kind = operation.kind;
     client.last_done->command.session = client.session;
@@ -362,7 +366,7 @@ void Clients::refused(Client& client, std::uint64_t sequence, ErrorCode code) {
   if (code == ErrorCode::session_expired) {
     // An earlier attempt may have been applied before the session ended: outcome unknown.
     if (operation.attempts == 1) {
-      must_not_apply_.insert({client.session, Sequence(sequence)});
+      expired_.insert({client.session, Sequence(sequence)});
       history_[operation.history].excluded = true;
     }
     client.operations.erase(sequence);
@@ -374,8 +378,8 @@ void Clients::refused(Client& client, std::uint64_t sequence, ErrorCode code) {
   // (A network that doubles messages may hand a refused Forward over a second time, so the claim
   // is checked for networks that did not. TCP does not.)
   if (no_effect && operation.attempts == 1) {
-    must_not_apply_.insert({client.session, Sequence(sequence)});
-    history_[operation.history].excluded = true;
+    refused_.insert({client.session, Sequence(sequence)});
+    history_[operation.history].refused = true;
   }
   client.operations.erase(sequence);
 }
@@ -387,8 +391,9 @@ bool Clients::idle() const {
 
 std::string Clients::verdict(const AgreedHistory& agreed, bool duplicated,
                              std::uint64_t* undecided) const {
-  for (const auto& [session, sequence] : must_not_apply_) {
-    if (duplicated) break;
+  std::set<std::pair<SessionId, Sequence>> must_not_apply = expired_;
+  if (!duplicated) must_not_apply.insert(refused_.begin(), refused_.end());
+  for (const auto& [session, sequence] : must_not_apply) {
     const auto* outcome = agreed.outcome(session, sequence);
     if (outcome != nullptr && outcome->had_effect) {
       return "reply: session " + std::to_string(session.value()) + " sequence " +
@@ -398,7 +403,8 @@ std::string Clients::verdict(const AgreedHistory& agreed, bool duplicated,
   }
   std::map<std::string, std::vector<RegisterOperation>> by_key;
   for (const auto& recorded : history_) {
-    if (!recorded.excluded) by_key[recorded.key].push_back(recorded.operation);
+    const bool without_effect = recorded.refused && !duplicated;
+    if (!recorded.excluded && !without_effect) by_key[recorded.key].push_back(recorded.operation);
   }
   for (const auto& [key, operations] : by_key) {
     const Verdict verdict = check_register(operations);

@@ -29,6 +29,7 @@ struct OpenOperation {
   bool asked = false;  // an attempt is under way
   RequestKey request;
   Instant asked_until;
+  Instant first_sent;
   Height floor;  // every write known to be done when this one was begun is at or below
 };
 
@@ -37,6 +38,7 @@ struct Recorded {
   std::string key;
   RegisterOperation operation;
   bool excluded = false;  // never took effect, or is a local read
+  bool refused = false;   // its only attempt was answered as having no effect
   std::size_t client = 0;
   std::string_view what;  // put, get, get_local, get_ledger, delete, compare_and_put
   Instant begun;
@@ -96,7 +98,7 @@ class Clients {
     Instant rest_until;
     RequestKey opening;  // the last open_session, and when it was sent
     Instant opening_sent;
-    Instant heard;  // when the last open_session that was ok was sent, or the rest began
+    Instant heard;  // when the last command, or open_session, that was answered was first sent
     bool surely_heard = false;  // since the rest began
     std::optional<Copy> late;   // of a session that was closed; sent again now and then
   };
@@ -120,7 +122,9 @@ class Clients {
   std::vector<Client> clients_;
   std::map<RequestKey, std::pair<std::size_t, std::uint64_t>> requests_;
   std::vector<Recorded> history_;
-  std::set<std::pair<SessionId, Sequence>> must_not_apply_;
+  // Commands whose only attempt was answered as having no effect.
+  std::set<std::pair<SessionId, Sequence>> expired_;  // since their session was over
+  std::set<std::pair<SessionId, Sequence>> refused_;
   std::vector<std::string> violations_;
   Height done_;  // every write that a client knows to be done is at or below this height
   std::uint64_t answered_ = 0;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <iterator>
 
+#include "base/invariant.hpp"
 #include "kv/command.hpp"
 
 namespace paxledger::sim {
@@ -116,6 +117,14 @@ bool FaultProfile::set(std::string_view kind, bool on) {
     this->*each.flag = on;
     return true;
   }
+  return false;
+}
+
+bool FaultProfile::has(std::string_view kind) const {
+  for (const FaultName& each : kFaultNames) {
+    if (each.name == kind) return this->*each.flag;
+  }
+  invariant(false, "fault kinds are asked for by their names");
   return false;
 }
 

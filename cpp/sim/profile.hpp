@@ -31,6 +31,8 @@ struct FaultProfile {
   [[nodiscard]] static FaultProfile all();
   // e.g. "crashes"; false if there is no such kind.
   bool set(std::string_view kind, bool on);
+  // Precondition: there is such a kind.
+  [[nodiscard]] bool has(std::string_view kind) const;
   [[nodiscard]] static const std::vector<std::string_view>& kinds();
   [[nodiscard]] bool any() const;
 };
