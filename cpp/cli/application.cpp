@@ -13,6 +13,7 @@
 #include "cli/cluster_commands.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/key_commands.hpp"
+#include "cli/sim_command.hpp"
 #include "cli/up_command.hpp"
 #include "cli/usage.hpp"
 #include "client/client.hpp"
@@ -45,6 +46,7 @@ class CommandLine {
     add_chain();
     add_faults();
     add_bench();
+    add_sim();
   }
 
   int run(const std::vector<std::string>& arguments) {
@@ -227,12 +229,41 @@ class CommandLine {
 
   CLI::App app_;
   Action chosen_;
+  void add_sim() {
+    auto* app = command(app_, "sim", "Simulate whole clusters under faults, each from its seed",
+                        [this] { return simulate(common_, sim_); });
+    auto* seed =
+        app->add_option("--seed,--seeds", sim_.seeds, "A seed, or A..B")->capture_default_str();
+    add_whole(*app, "--jobs", sim_.jobs, "Processes that simulate side by side", {1, 256});
+    add_whole(*app, "--nodes", sim_.nodes, "Instead of what the seed draws", {1, 9});
+    app->add_option_function<std::string>(
+           "--minutes",
+           [this](const std::string& text) {
+             const auto minutes = parse_real(text, {0.001, 1440});
+             if (!minutes) detail::refuse("--minutes", minutes.error());
+             sim_.minutes = *minutes;
+           },
+           "Simulated time under faults, instead of what the seed draws")
+        ->type_name("X");
+    app->add_option("--faults", sim_.faults,
+                    "all, none, or some of crashes, kills, partitions, links, disks, pauses, "
+                    "slow_disks, clocks, with commas")
+        ->type_name("KINDS");
+    app->add_option("--case", sim_.case_file, "Run this saved case instead of a seed")
+        ->excludes(seed);
+    app->add_option("--trace", sim_.trace_file, "Write every event to this file, as JSON lines");
+    app->add_flag("--minimize", sim_.minimize, "Find a small case that fails in the same way");
+    app->add_option("--save", sim_.save_file, "Write the case (the small one) to this file");
+    app->add_flag("--stop-at-first", sim_.stop_at_first, "End with the first seed that fails");
+  }
+
   CommonOptions common_;
   UpArguments up_;
   KeyArguments keys_;
   ChainArguments chain_;
   FaultArguments fault_;
   BenchArguments bench_;
+  SimArguments sim_;
   std::optional<std::uint32_t> queue_node_;
 };
 

@@ -21,6 +21,10 @@ enum class ExitCode : int {
   not_intact = 7,  // verification found damage, or another history
   other = 8,       // a node could not be started or gave no answer; a file, or standard output,
                    // could not be read or written
+  // of `sim` alone: what is found in simulated clusters
+  simulated_crash = 10,        // an invariant broke, or the process that simulated died
+  simulated_liveness = 11,     // all was healed, and the cluster does not serve
+  simulated_correctness = 12,  // a promise was broken
 };
 
 [[nodiscard]] constexpr ExitCode exit_code_of(ErrorCode code) {

@@ -453,8 +453,36 @@ std::string to_json(const RunResult& result) {
       {"elections", result.elections},
       {"undecided_histories", result.undecided_histories},
       {"recovery_ms", result.recovery_ms},
+      {"recovery_election_timeouts", result.recovery_election_timeouts},
   };
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+RunResult parse_result(std::string_view text) {
+  RunResult result;
+  try {
+    const Json json = Json::parse(text);
+    for (const RunVerdict verdict :
+         {RunVerdict::passed, RunVerdict::crash, RunVerdict::liveness, RunVerdict::correctness}) {
+      if (json.at("verdict") == to_string(verdict)) result.verdict = verdict;
+    }
+    json.at("failure").get_to(result.failure);
+    json.at("profile").get_to(result.profile);
+    result.trace_hash = std::stoull(json.at("trace_hash").get<std::string>(), nullptr, 16);
+    result.simulated =
+        Duration(static_cast<std::int64_t>(json.at("simulated_s").get<double>() * 1e9));
+    json.at("height").get_to(result.height);
+    json.at("answered").get_to(result.answered);
+    json.at("faults").get_to(result.faults);
+    json.at("elections").get_to(result.elections);
+    json.at("undecided_histories").get_to(result.undecided_histories);
+    json.at("recovery_ms").get_to(result.recovery_ms);
+    json.at("recovery_election_timeouts").get_to(result.recovery_election_timeouts);
+  } catch (const std::exception& error) {
+    result.verdict = RunVerdict::crash;
+    result.failure = std::string("result: cannot be read: ") + error.what();
+  }
+  return result;
 }
 
 }  // namespace paxledger::sim

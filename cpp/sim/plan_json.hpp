@@ -35,6 +35,9 @@ namespace paxledger::sim {
 // `at_us` counts from the beginning of the run.
 [[nodiscard]] std::string to_json(const Event& event);
 
+// One line.
 [[nodiscard]] std::string to_json(const RunResult& result);
+// Of what to_json() gave; anything else is a crash of whoever wrote it.
+[[nodiscard]] RunResult parse_result(std::string_view json);
 
 }  // namespace paxledger::sim
