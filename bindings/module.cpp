@@ -8,6 +8,7 @@
 #include "base/result.hpp"
 #include "client_binding.hpp"
 #include "cluster_binding.hpp"
+#include "sim_binding.hpp"
 #include "waiting.hpp"
 
 namespace py = pybind11;
@@ -42,4 +43,5 @@ PYBIND11_MODULE(_core, module) {
              "Forbids waits to other threads, and waits for theirs; whether none is left.");
   paxledger::bindings::define_client(module);
   paxledger::bindings::define_cluster(module);
+  paxledger::bindings::define_sim(module);
 }

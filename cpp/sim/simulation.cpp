@@ -32,9 +32,10 @@ Prng stream(std::uint64_t seed, std::uint64_t number) {
 
 }  // namespace
 
-Simulation::Simulation(Plan plan, Watcher watcher)
+Simulation::Simulation(Plan plan, Watcher watcher, bool texts)
     : plan_(std::move(plan)),
       watcher_(std::move(watcher)),
+      texts_(texts),
       timing_(stream(plan_.seed, 1)),
       disks_(stream(plan_.seed, 2)),
       network_(plan_.profile.network, stream(plan_.seed, 3)),
@@ -64,6 +65,7 @@ Simulation::~Simulation() = default;
 Listeners Simulation::listeners() {
   Listeners listeners;
   listeners.event = watcher_;
+  listeners.texts = texts_;
   listeners.sent = [this](const InFlight& flight) { sent(flight); };
   listeners.write_begun = [this](NodeId node) {
     after(disk_time(), [this, node] { complete(node); });

@@ -30,7 +30,8 @@ class Simulation {
  public:
   using Watcher = std::function<void(const Event&)>;
 
-  explicit Simulation(Plan plan, Watcher watcher = {});
+  // `texts`: whether the watcher hears of events with their text, which costs time.
+  explicit Simulation(Plan plan, Watcher watcher = {}, bool texts = true);
   ~Simulation();
   Simulation(const Simulation&) = delete;
   Simulation& operator=(const Simulation&) = delete;
@@ -57,6 +58,7 @@ class Simulation {
   // What was done to the cluster so far, by the script and by chance.
   [[nodiscard]] const std::vector<TimedFault>& faults() const { return done_; }
   [[nodiscard]] bool paused(NodeId node) const;
+  [[nodiscard]] const Plan& plan() const { return plan_; }
 
  private:
   Listeners listeners();
@@ -90,6 +92,7 @@ class Simulation {
 
   Plan plan_;
   Watcher watcher_;
+  bool texts_;
   Prng timing_;  // of the event loops: lags, and what comes in one turn
   Prng disks_;
   Network network_;

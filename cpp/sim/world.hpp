@@ -72,6 +72,7 @@ struct Answered {
 // What a caller of the world may want to hear of. All may be empty.
 struct Listeners {
   std::function<void(const Event&)> event;
+  bool texts = true;  // whether events are told with their text, which costs time
   std::function<void(const InFlight&)> sent;
   std::function<void(NodeId)> write_begun;  // the node's log has one more pending write
   std::function<void(NodeId)> load_asked;   // the node waits for one more BlocksLoaded
@@ -183,7 +184,7 @@ class World {
     hash_.add(static_cast<std::uint64_t>(event.kind) << 32 | event.node.value());
     hash_.add(event.id);
     if (!listeners_.event) return;
-    event.text = text();
+    if (listeners_.texts) event.text = text();
     listeners_.event(event);
   }
   void note_message(Event::Kind kind, const InFlight& flight, const char* why);

@@ -1,0 +1,356 @@
+#include "sim_binding.hpp"
+
+#include <pybind11/stl.h>
+
+#include <chrono>
+#include <cmath>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "errors.hpp"
+#include "ledger/block.hpp"
+#include "sim/broken_invariant.hpp"
+#include "sim/plan_json.hpp"
+#include "sim/simulation.hpp"
+
+namespace paxledger::bindings {
+namespace py = pybind11;
+namespace {
+
+using sim::Event;
+using sim::Simulation;
+
+// The longest time that a simulation takes: a day.
+constexpr double kSecondsMax = 86'400;
+
+Duration duration_of(double seconds) {
+  if (!(seconds >= 0) || seconds > kSecondsMax) {
+    throw py::value_error("a simulated time is 0 to 86400 seconds");
+  }
+  return Duration(std::llround(seconds * 1e9));
+}
+
+double seconds_of(Duration duration) {
+  return static_cast<double>(duration.count()) / 1e9;
+}
+
+// A sample of one node, as Python's table of heights has it.
+struct Sample {
+  double time = 0;
+  std::uint32_t node = 0;
+  std::uint64_t height = 0;
+  bool running = false;
+  bool paused = false;
+  engine::Role role = engine::Role::follower;
+  bool whole = true;  // neither abstains nor repairs
+  std::uint64_t promised_round = 0;
+};
+
+std::string_view state_of(const Sample& sample) {
+  if (!sample.running) return "stopped";
+  return sample.paused ? "paused" : "running";
+}
+
+// One simulation and what was recorded of it. Python threads take turns by `mutex_`, which is taken
+// without the GIL. What breaks in C++ ends the simulation, and is its verdict.
+class Recorded {
+ public:
+  Recorded(const std::string& plan, bool events) {
+    auto parsed = sim::parse_plan(plan);
+    if (!parsed) raise_error(parsed.error());
+    Simulation::Watcher watcher;
+    if (events) watcher = [this](const Event& event) { events_.push_back(event); };
+    begin_ = std::chrono::seconds(1);
+    const sim::CatchInvariants catching;
+    simulation_ = std::make_unique<Simulation>(std::move(*parsed), std::move(watcher), events);
+  }
+
+  // Runs until `until`, looking at every node each `interval` seconds (0: never). False if the
+  // simulation has failed.
+  bool run_until(double until, double interval) {
+    const Duration end = duration_of(until);
+    const Duration step = duration_of(interval);
+    const py::gil_scoped_release released;
+    const std::lock_guard lock(mutex_);
+    return guarded([&] {
+      while (step > Duration::zero() && next_sample_ <= end && !simulation_->failed()) {
+        simulation_->run_until(next_sample_);
+        sample();
+        next_sample_ += step;
+      }
+      simulation_->run_until(end);
+    });
+  }
+
+  // One event, if there is one up to `until`.
+  bool step(double until) {
+    const Duration end = duration_of(until);
+    const py::gil_scoped_release released;
+    const std::lock_guard lock(mutex_);
+    bool happened = false;
+    guarded([&] { happened = simulation_->step(end); });
+    return happened;
+  }
+
+  void apply(std::optional<double> at, const std::string& text) {
+    auto fault = sim::parse_fault(text, simulation_->plan().profile.options.nodes);
+    if (!fault) raise_error(fault.error());
+    std::optional<Duration> when;
+    if (at) when = duration_of(*at);
+    const py::gil_scoped_release released;
+    const std::lock_guard lock(mutex_);
+    guarded([&] {
+      if (when) {
+        simulation_->at(*when, std::move(*fault));
+      } else {
+        simulation_->apply(std::move(*fault));
+      }
+    });
+  }
+
+  std::string finish() {
+    const py::gil_scoped_release released;
+    const std::lock_guard lock(mutex_);
+    if (!result_) {
+      sim::RunResult result;
+      const bool whole = guarded([&] { result = simulation_->finish(); });
+      if (!whole && !crash_.empty()) {
+        result = {};
+        result.verdict = sim::RunVerdict::crash;
+        result.failure = "invariant: " + crash_;
+        result.profile = simulation_->plan().profile.describe();
+        result.simulated = simulation_->now();
+        result.trace_hash = simulation_->world().trace_hash();
+      }
+      result_ = std::move(result);
+    }
+    return sim::to_json(*result_);
+  }
+
+  // Looking. Whoever looks while another thread runs the simulation waits for it, with the GIL: that
+  // thread needs it only when it is done.
+  [[nodiscard]] double now() const {
+    const std::lock_guard lock(mutex_);
+    return seconds_of(simulation_->now());
+  }
+  [[nodiscard]] std::string failure() const {
+    const std::lock_guard lock(mutex_);
+    return crash_.empty() ? simulation_->failure() : "invariant: " + crash_;
+  }
+  [[nodiscard]] std::string plan() const { return sim::to_json(simulation_->plan()); }
+  [[nodiscard]] std::uint64_t trace_hash() const {
+    const std::lock_guard lock(mutex_);
+    return simulation_->world().trace_hash();
+  }
+
+  py::dict status(std::uint32_t number) const {
+    const std::lock_guard lock(mutex_);
+    const NodeId node = checked(number);
+    py::dict all;
+    const bool running = simulation_->world().running(node);
+    all["node"] = number;
+    all["state"] = !running ? "stopped" : simulation_->paused(node) ? "paused" : "running";
+    if (!running) return all;
+    const engine::Status status = simulation_->world().status(node);
+    all["role"] = std::string(to_string(status.role));
+    all["leader"] = status.leader == kNobody ? py::none() : py::cast(status.leader.value());
+    all["ballot"] = to_string(status.promised);
+    all["height"] = status.head.height.value();
+    all["head"] = status.head.hash.hex();
+    all["decided"] = status.decided.value();
+    all["revision"] = status.revision.value();
+    all["keys"] = status.keys;
+    all["abstaining"] = status.abstaining;
+    all["repairing"] = status.repairing;
+    all["hears_quorum"] = status.hears_quorum;
+    all["queued"] = status.queued_commands;
+    all["in_flight"] = status.slots_in_flight;
+    all["elections"] = status.elections_started;
+    return all;
+  }
+
+  py::dict keys_of(std::uint32_t number) const {
+    const std::lock_guard lock(mutex_);
+    const NodeId node = checked(number);
+    py::dict all;
+    if (!simulation_->world().running(node)) return all;
+    const auto page =
+        simulation_->world().replica(node).applied().store().scan("", "", SIZE_MAX, SIZE_MAX);
+    for (const auto& item : page.items) {
+      all[py::bytes(item.key)] = py::bytes(std::string(item.value.view()));
+    }
+    return all;
+  }
+
+  // The history that the nodes have agreed on, as encoded blocks.
+  py::list blocks() const {
+    const std::lock_guard lock(mutex_);
+    py::list all;
+    const auto& history = simulation_->world().history();
+    for (std::uint64_t h = 1; h <= history.height().value(); ++h) {
+      all.append(py::bytes(ledger::encode_block(history.block(Height(h)))));
+    }
+    return all;
+  }
+
+  // (at, event, node, peer, id, name, ballot, slot, text) of what happened since the last call.
+  py::list take_events() {
+    const std::lock_guard lock(mutex_);
+    py::list all;
+    for (const Event& event : std::exchange(events_, {})) {
+      all.append(py::make_tuple(seconds_of(event.at.since_origin() - begin_),
+                                std::string(to_string(event.kind)), event.node.value(),
+                                event.peer.value(), event.id, std::string(event.name),
+                                event.ballot.is_none() ? std::string() : to_string(event.ballot),
+                                event.slot.value(), event.text));
+    }
+    return all;
+  }
+
+  py::dict operations() const {
+    const std::lock_guard lock(mutex_);
+    py::list client, kind, key, start, end, outcome, node, attempts, revision, height;
+    for (const sim::Recorded& each : simulation_->clients().history()) {
+      client.append(each.client);
+      kind.append(std::string(each.what));
+      key.append(each.key);
+      start.append(seconds_of(each.begun.since_origin() - begin_));
+      end.append(each.ended ? py::cast(seconds_of(each.ended->since_origin() - begin_))
+                            : py::object(py::none()));
+      outcome.append(each.ended ? std::string(to_string(each.code)) : std::string("unfinished"));
+      node.append(each.node.value());
+      attempts.append(each.attempts);
+      revision.append(each.revision.value());
+      height.append(each.height.value());
+    }
+    py::dict all;
+    all["client"] = client;
+    all["kind"] = kind;
+    all["key"] = key;
+    all["start"] = start;
+    all["end"] = end;
+    all["outcome"] = outcome;
+    all["node"] = node;
+    all["attempts"] = attempts;
+    all["revision"] = revision;
+    all["height"] = height;
+    return all;
+  }
+
+  py::dict heights() const {
+    const std::lock_guard lock(mutex_);
+    py::list time, node, height, role, state, whole, round;
+    for (const Sample& each : samples_) {
+      time.append(each.time);
+      node.append(each.node);
+      height.append(each.height);
+      role.append(each.running ? std::string(to_string(each.role)) : std::string());
+      state.append(std::string(state_of(each)));
+      whole.append(each.whole);
+      round.append(each.promised_round);
+    }
+    py::dict all;
+    all["time"] = time;
+    all["node"] = node;
+    all["height"] = height;
+    all["role"] = role;
+    all["state"] = state;
+    all["whole"] = whole;
+    all["round"] = round;
+    return all;
+  }
+
+  // (at, JSON of the fault, text).
+  py::list faults() const {
+    const std::lock_guard lock(mutex_);
+    py::list all;
+    for (const sim::TimedFault& timed : simulation_->faults()) {
+      all.append(py::make_tuple(seconds_of(timed.at.since_origin() - begin_),
+                                sim::to_json(timed.fault), sim::describe(timed.fault)));
+    }
+    return all;
+  }
+
+ private:
+  // Whether nothing is wrong.
+  template <class Work>
+  bool guarded(const Work& work) {
+    if (!crash_.empty()) return false;
+    const sim::CatchInvariants catching;
+    try {
+      work();
+    } catch (const sim::BrokenInvariant& broken) {
+      crash_ = broken.what();
+    }
+    return crash_.empty() && !simulation_->failed();
+  }
+
+  void sample() {
+    const sim::World& world = simulation_->world();
+    for (const NodeId node : world.nodes()) {
+      Sample each;
+      each.time = seconds_of(simulation_->now());
+      each.node = node.value();
+      each.running = world.running(node);
+      if (each.running) {
+        const engine::Status status = world.status(node);
+        each.height = status.head.height.value();
+        each.paused = simulation_->paused(node);
+        each.role = status.role;
+        each.whole = !status.abstaining && !status.repairing;
+        each.promised_round = status.promised.round.value();
+      }
+      samples_.push_back(each);
+    }
+  }
+
+  [[nodiscard]] NodeId checked(std::uint32_t number) const {
+    const auto nodes = simulation_->plan().profile.options.nodes;
+    if (number < 1 || number > nodes) {
+      throw py::value_error("there is no node " + std::to_string(number) + "; the nodes are 1 to " +
+                            std::to_string(nodes));
+    }
+    return NodeId(number);
+  }
+
+  mutable std::mutex mutex_;
+  std::unique_ptr<Simulation> simulation_;
+  Duration begin_{0};
+  Duration next_sample_{0};
+  std::vector<Event> events_;
+  std::vector<Sample> samples_;
+  std::optional<sim::RunResult> result_;
+  std::string crash_;
+};
+
+}  // namespace
+
+void define_sim(py::module_& module) {
+  py::class_<Recorded>(module, "Simulation",
+                       "A simulated cluster; its plan is JSON, its times are seconds.")
+      .def(py::init<const std::string&, bool>(), py::arg("plan"), py::arg("events"))
+      .def("run_until", &Recorded::run_until, py::arg("until"), py::arg("interval"))
+      .def("step", &Recorded::step, py::arg("until"))
+      .def("apply", &Recorded::apply, py::arg("at"), py::arg("fault"))
+      .def("finish", &Recorded::finish)
+      .def("now", &Recorded::now)
+      .def("failure", &Recorded::failure)
+      .def("plan", &Recorded::plan)
+      .def("trace_hash", &Recorded::trace_hash)
+      .def("status", &Recorded::status, py::arg("node"))
+      .def("keys_of", &Recorded::keys_of, py::arg("node"))
+      .def("blocks", &Recorded::blocks)
+      .def("take_events", &Recorded::take_events)
+      .def("operations", &Recorded::operations)
+      .def("heights", &Recorded::heights)
+      .def("faults", &Recorded::faults);
+  module.def(
+      "draw_plan", [](std::uint64_t seed) { return sim::to_json(sim::Plan::draw(seed)); },
+      py::arg("seed"), "What a seed stands for, as JSON.");
+}
+
+}  // namespace paxledger::bindings
