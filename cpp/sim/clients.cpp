@@ -42,7 +42,7 @@ RegisterOperation::Kind kind_in_history(const OpenOperation& operation) {
 Clients::Clients(const WorkProfile& work, Prng prng, bool shared_session)
     : work_(work), prng_(prng), clients_(work.clients) {
   for (std::size_t i = 0; i < clients_.size(); ++i) {
-    clients_[i].session = SessionId(1000 * (shared_session ? 1 : i + 1));
+    clients_[i].session = SessionId(1'000'000 * (shared_session ? 1 : i + 1));
   }
 }
 

@@ -53,7 +53,9 @@ Simulation::Simulation(Plan plan, Watcher watcher, bool texts)
           [this, i] { client_turn(i); });
   }
   for (const TimedFault& timed : plan_.script) {
-    at_time(timed.at, [this, fault = timed.fault] { apply(fault); });
+    at_time(timed.at, [this, fault = timed.fault] {
+      if (!calm_) apply(fault);
+    });
   }
   if (plan_.misfortunes && plan_.profile.faults.any()) {
     after(milliseconds(timing_.between(1, 500)), [this] { misfortune(); });
@@ -172,7 +174,9 @@ void Simulation::client_turn(std::size_t client) {
 
 void Simulation::at(Duration when, Fault fault) {
   at_time(std::max(time_of(when), world_->now()),
-          [this, fault = std::move(fault)] { apply(fault); });
+          [this, fault = std::move(fault)] {
+            if (!calm_) apply(fault);
+          });
 }
 
 void Simulation::misfortune() {
@@ -364,6 +368,11 @@ void Simulation::probe_all() {
 // Whether the whole cluster serves: one leader, every node whole, at one height, and answering.
 bool Simulation::serves(std::string* why) const {
   const auto nodes = world_->nodes();
+  for (const NodeId node : nodes) {
+    if (world_->running(node)) continue;
+    *why = "node " + name(node) + " is down";
+    return false;
+  }
   const auto first = world_->status(nodes.front());
   std::size_t leaders = 0;
   for (const NodeId node : nodes) {
@@ -393,7 +402,8 @@ Duration Simulation::wait_for(Duration limit, const std::string& promise,
   }
   std::string text = "progress: " + promise + ", " + why;
   for (const NodeId node : world_->nodes()) {
-    text += "\n  " + name(node) + ": " + describe(world_->status(node));
+    text += "\n  " + name(node) + ": " +
+            (world_->running(node) ? describe(world_->status(node)) : "down");
   }
   fail(RunVerdict::liveness, std::move(text));
   return limit;
