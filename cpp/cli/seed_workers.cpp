@@ -35,13 +35,11 @@ void write_all(int descriptor, std::string_view text) {
   }
 }
 
-// A process that runs every `stride`-th seed from `next` on. It says "begin SEED" and "end SEED
-// RESULT", a line each.
+// A process that runs some of the seeds, and says "SEED RESULT" of each, a line each.
 struct Worker {
   pid_t pid = -1;
   int descriptor = -1;
-  std::uint64_t next = 0;             // the seed to run if this process must be replaced
-  std::optional<std::uint64_t> busy;  // the seed that it runs
+  std::optional<std::uint64_t> next;  // the seed that it runs, or will; nothing: it is done
   std::string unread;
 };
 
@@ -104,21 +102,18 @@ class Workers {
     if (worker.pid == 0) {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       ::close(ends[0]);
-      work(worker.next, ends[1]);
+      work(*worker.next, ends[1]);
     }
     ::close(ends[1]);
     worker.descriptor = ends[0];
-    worker.busy.reset();
     return {};
   }
 
   [[noreturn]] void work(std::uint64_t seed, int descriptor) {
     for (;; seed += jobs_) {
-      const std::string number = std::to_string(seed);
-      write_all(descriptor, "begin " + number + "\n");
       const sim::RunReport report = sim::run(plan_of_(seed));
-      write_all(descriptor, "end " + number + " " + sim::to_json(report.result) + "\n");
-      if (range_.last - seed < jobs_) ::_exit(0);
+      write_all(descriptor, std::to_string(seed) + " " + sim::to_json(report.result) + "\n");
+      if (!after(seed)) ::_exit(0);
     }
   }
 
@@ -150,17 +145,16 @@ class Workers {
     return {};
   }
 
+  // The next seed of the same process.
+  [[nodiscard]] std::optional<std::uint64_t> after(std::uint64_t seed) const {
+    if (range_.last - seed < jobs_) return std::nullopt;
+    return seed + jobs_;
+  }
+
   void take(Worker& worker, const std::string& line) {
-    const std::size_t space = line.find(' ');
-    const std::size_t second = line.find(' ', space + 1);
-    const std::uint64_t seed = std::strtoull(line.c_str() + space + 1, nullptr, 10);
-    if (line.starts_with("begin ")) {
-      worker.busy = seed;
-      return;
-    }
-    worker.busy.reset();
-    worker.next = seed + jobs_;
-    report(seed, sim::parse_result(std::string_view(line).substr(second + 1)));
+    const std::uint64_t seed = std::strtoull(line.c_str(), nullptr, 10);
+    worker.next = after(seed);
+    report(seed, sim::parse_result(std::string_view(line).substr(line.find(' ') + 1)));
   }
 
   void report(std::uint64_t seed, const sim::RunResult& result) {
@@ -171,8 +165,8 @@ class Workers {
   Result<void> replace(Worker& worker) {
     const int status = end(worker);
     worker.unread.clear();
-    if (!worker.busy) return {};
-    const std::uint64_t seed = *worker.busy;
+    if (!worker.next) return {};
+    const std::uint64_t seed = *worker.next;
     sim::RunResult result;
     result.verdict = sim::RunVerdict::crash;
     result.failure =
@@ -180,9 +174,8 @@ class Workers {
                                                  " (" + ::strsignal(WTERMSIG(status)) + ")"
                                            : "ended with " + std::to_string(WEXITSTATUS(status)));
     report(seed, result);
-    if (stopped_ || range_.last - seed < jobs_) return {};
-    worker.next = seed + jobs_;
-    return begin(worker);
+    worker.next = after(seed);
+    return stopped_ || !worker.next ? Result<void>() : begin(worker);
   }
 
   SeedRange range_;
