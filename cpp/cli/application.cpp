@@ -31,7 +31,8 @@ std::string version_text() {
 constexpr const char* kFooter =
     "Exit codes: 0 ok, 1 not found, 2 wrong usage or configuration, 3 compare failed,\n"
     "4 no quorum (not served, no effect), 5 timeout (of a write: outcome unknown), 6 refused,\n"
-    "7 verification failed, 8 anything else, such as a node that gives no answer.";
+    "7 verification failed, 8 anything else, such as a node that gives no answer;\n"
+    "of sim: 10 crash, 11 liveness, 12 correctness.";
 
 // Holds what is parsed into, and the command that was chosen. The options of all commands write
 // into the same fields, which is safe because only one command is chosen.
