@@ -107,7 +107,7 @@ class Recorded {
       if (when) {
         simulation_->at(*when, std::move(*fault));
       } else {
-        simulation_->apply(std::move(*fault));
+        simulation_->apply(*fault);
       }
     });
   }

@@ -39,7 +39,7 @@ void Faults::act(FaultKind kind, NodeId node) {
   fault.kind = kind;
   fault.node = node;
   fault.draw = prng_.next();
-  act_(std::move(fault));
+  act_(fault);
 }
 
 void Faults::act_for(FaultKind kind, NodeId node, Duration duration) {
@@ -47,7 +47,7 @@ void Faults::act_for(FaultKind kind, NodeId node, Duration duration) {
   fault.kind = kind;
   fault.node = node;
   fault.duration = duration;
-  act_(std::move(fault));
+  act_(fault);
 }
 
 bool Faults::whole(NodeId node) const {
@@ -117,7 +117,7 @@ void Faults::turn_a_clock(NodeId node) {
     fault.kind = FaultKind::clock_rate;
     fault.amount = static_cast<std::int64_t>(prng_.below(100'000)) - 50'000;
   }
-  act_(std::move(fault));
+  act_(fault);
 }
 
 void Faults::disturb_link() {
@@ -136,12 +136,12 @@ void Faults::disturb_link() {
   if (prng_.chance(1, 2)) effect.delay = milliseconds(prng_.below(200));
   if (prng_.chance(1, 2)) effect.jitter = milliseconds(prng_.below(100));
   const std::vector<Link> links = fault.links;
-  act_(std::move(fault));
+  act_(fault);
   after_(milliseconds(prng_.between(50, 2000)), [this, links] {
     Fault over;
     over.kind = FaultKind::disturb;
     over.links = links;
-    act_(std::move(over));
+    act_(over);
   });
 }
 
@@ -151,7 +151,7 @@ void Faults::cut(std::vector<Link> links, std::string label) {
   fault.kind = FaultKind::cut;
   fault.links = std::move(links);
   fault.label = std::move(label);
-  act_(std::move(fault));
+  act_(fault);
 }
 
 void Faults::cut_links() {

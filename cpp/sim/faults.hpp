@@ -21,7 +21,7 @@ class Faults {
  public:
   // Runs something after a while, in the world's time.
   using After = std::function<void(Duration, std::function<void()>)>;
-  using Act = std::function<void(Fault)>;
+  using Act = std::function<void(const Fault&)>;
 
   Faults(const World& world, Prng prng, const Profile& profile, After after, Act act);
 

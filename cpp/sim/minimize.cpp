@@ -48,9 +48,9 @@ class Minimizer {
   static std::uint64_t size_of(const Plan& plan) {
     const WorkProfile& work = plan.profile.work;
     const auto ms = plan.profile.safety_phase / std::chrono::milliseconds(1);
-    return plan.script.size() * 1000 + plan.profile.options.nodes * 10'000 + work.clients * 100 +
-           std::min<std::uint64_t>(work.operations, 10'000) + work.keys + work.pipeline +
-           static_cast<std::uint64_t>(ms);
+    return plan.script.size() * 1000 + std::uint64_t{plan.profile.options.nodes} * 10'000 +
+           work.clients * 100 + std::min<std::uint64_t>(work.operations, 10'000) + work.keys +
+           work.pipeline + static_cast<std::uint64_t>(ms);
   }
 
   // Keeps the change if the run fails by the same rule with it.

@@ -176,7 +176,7 @@ Profile Profile::usual() {
   profile.work.operations = UINT64_MAX;
   profile.work.think_us_max = 40'000;
   profile.work.keys = 100;
-  profile.work.session_ms = 10 * 60 * 1000;
+  profile.work.session_ms = std::uint64_t{10} * 60 * 1000;
   profile.work.patience_ms_max = 2000;
   profile.safety_phase = std::chrono::seconds(10);
   return profile;

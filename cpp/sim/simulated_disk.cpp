@@ -59,7 +59,7 @@ class SimulatedFile final : public storage::File {
   Result<void> truncate(std::uint64_t bytes) override {
     const std::lock_guard lock(disk_.mutex_);
     if (life_ != disk_.life_) return refused("truncation of", path_, "stale handle");
-    const auto stepped = disk_.step("truncation of", path_);
+    auto stepped = disk_.step("truncation of", path_);
     if (!disk_.applies_) return stepped;
     inode_->seen.resize(bytes);
     inode_->resized = true;
@@ -69,7 +69,7 @@ class SimulatedFile final : public storage::File {
   Result<void> preallocate(std::uint64_t bytes) override {
     {
       const std::lock_guard lock(disk_.mutex_);
-      const auto written = put(0, std::string(bytes, '\0'));
+      auto written = put(0, std::string(bytes, '\0'));
       if (!written) return written;
     }
     return sync();
@@ -78,7 +78,7 @@ class SimulatedFile final : public storage::File {
   Result<void> sync() override {
     const std::lock_guard lock(disk_.mutex_);
     if (life_ != disk_.life_) return refused("sync of", path_, "stale handle");
-    const auto stepped = disk_.step("sync of", path_);
+    auto stepped = disk_.step("sync of", path_);
     if (!stepped) return stepped;
     if (disk_.fail_sync_of_ && path_.find(*disk_.fail_sync_of_) != std::string::npos) {
       disk_.fail_sync_of_.reset();
@@ -101,7 +101,7 @@ class SimulatedFile final : public storage::File {
   Result<void> put(std::uint64_t offset, std::string_view octets) {
     if (life_ != disk_.life_) return refused("write to", path_, "stale handle");
     if (!writable_) return refused("write to", path_, "opened for reading");
-    const auto stepped = disk_.step("write to", path_);
+    auto stepped = disk_.step("write to", path_);
     if (!disk_.applies_) return stepped;
     const std::uint64_t end = offset + octets.size();
     if (end > inode_->seen.size()) {
@@ -171,7 +171,7 @@ Result<std::unique_ptr<storage::File>> SimulatedDisk::open(const std::string& pa
     if (!directories_.contains(directory_of(path))) {
       return refused("creation of", path, "No such file or directory");
     }
-    const auto stepped = step("creation of", path);
+    auto stepped = step("creation of", path);
     if (!applies_) return stepped.error();
     record({"", path, std::make_shared<Inode>()});
     if (!stepped) return stepped.error();
@@ -207,7 +207,7 @@ Result<void> SimulatedDisk::rename(const std::string& from, const std::string& t
   const std::lock_guard lock(mutex_);
   const auto found = seen_.find(from);
   if (found == seen_.end()) return refused("renaming of", from, "No such file or directory");
-  const auto stepped = step("renaming of", from);
+  auto stepped = step("renaming of", from);
   if (!applies_) return stepped;
   record({from, to, found->second});
   return stepped;
@@ -216,7 +216,7 @@ Result<void> SimulatedDisk::rename(const std::string& from, const std::string& t
 Result<void> SimulatedDisk::remove(const std::string& path) {
   const std::lock_guard lock(mutex_);
   if (!seen_.contains(path)) return refused("removal of", path, "No such file or directory");
-  const auto stepped = step("removal of", path);
+  auto stepped = step("removal of", path);
   if (!applies_) return stepped;
   record({path, "", nullptr});
   return stepped;
@@ -225,7 +225,7 @@ Result<void> SimulatedDisk::remove(const std::string& path) {
 Result<void> SimulatedDisk::make_directories(const std::string& path) {
   const std::lock_guard lock(mutex_);
   if (directories_.contains(path)) return {};
-  const auto stepped = step("creation of directory", path);
+  auto stepped = step("creation of directory", path);
   if (!applies_) return stepped;
   for (std::size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
     directories_.insert(path.substr(0, end));
@@ -235,7 +235,7 @@ Result<void> SimulatedDisk::make_directories(const std::string& path) {
 
 Result<void> SimulatedDisk::sync_directory(const std::string& path) {
   const std::lock_guard lock(mutex_);
-  const auto stepped = step("sync of directory", path);
+  auto stepped = step("sync of directory", path);
   if (!stepped) return stepped;
   std::vector<Change> rest;
   for (Change& change : pending_) {

@@ -46,7 +46,7 @@ Simulation::Simulation(Plan plan, Watcher watcher, bool texts)
   faults_ = std::make_unique<Faults>(
       *world_, stream(plan_.seed, 5), plan_.profile,
       [this](Duration delay, std::function<void()> what) { after(delay, std::move(what)); },
-      [this](Fault fault) { apply(std::move(fault)); });
+      [this](const Fault& fault) { apply(fault); });
   for (const NodeId node : world_->nodes()) world_->set_instant_disk(node, false);
   for (std::size_t i = 0; i < clients_.count(); ++i) {
     after(microseconds(timing_.between(1, plan_.profile.work.think_us_max)),
@@ -173,10 +173,9 @@ void Simulation::client_turn(std::size_t client) {
 // --- faults ---------------------------------------------------------------------------------
 
 void Simulation::at(Duration when, Fault fault) {
-  at_time(std::max(time_of(when), world_->now()),
-          [this, fault = std::move(fault)] {
-            if (!calm_) apply(fault);
-          });
+  at_time(std::max(time_of(when), world_->now()), [this, fault = std::move(fault)] {
+    if (!calm_) apply(fault);
+  });
 }
 
 void Simulation::misfortune() {
@@ -200,7 +199,7 @@ void Simulation::end_pause(NodeId node) {
   for (auto& what : std::exchange(held_[node], {})) what();
 }
 
-void Simulation::apply(Fault fault) {
+void Simulation::apply(const Fault& fault) {
   result_.faults += 1;
   done_.push_back({world_->now(), fault});
   const auto kind = fault.kind;

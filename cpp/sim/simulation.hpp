@@ -39,7 +39,7 @@ class Simulation {
   // Does `fault` when the time comes. Times are counted from the beginning of the run.
   void at(Duration when, Fault fault);
   // Now.
-  void apply(Fault fault);
+  void apply(const Fault& fault);
 
   // One more event, if there is one up to `end`; else false. `end` counts from the beginning.
   bool step(Duration end);

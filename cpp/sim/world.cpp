@@ -268,7 +268,7 @@ void World::restart(NodeId id) {
   settings.timing = options_.timing;
   settings.limits = options_.limits;
   settings.work_bits = options_.work_bits;
-  const Seed seed{options_.seed.value * 1'000'003 + id.value() * 1009 + n.life};
+  const Seed seed{options_.seed.value * 1'000'003 + std::uint64_t{id.value()} * 1009 + n.life};
   n.life += 1;
   n.role = engine::Role::follower;
   n.overdue_fires = 0;
