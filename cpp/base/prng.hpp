@@ -56,6 +56,9 @@ class Prng {
     return low + below(high - low + 1);
   }
 
+  // All that the further numbers follow from.
+  [[nodiscard]] const std::array<std::uint64_t, 4>& state() const { return state_; }
+
   // True with probability numerator / denominator.
   bool chance(std::uint64_t numerator, std::uint64_t denominator) {
     return below(denominator) < numerator;

@@ -7,6 +7,7 @@
 
 #include "base/ids.hpp"
 #include "base/result.hpp"
+#include "base/state_hasher.hpp"
 #include "engine/batch.hpp"
 #include "kv/state_machine.hpp"
 #include "ledger/block.hpp"
@@ -42,6 +43,12 @@ class AppliedState {
   [[nodiscard]] std::optional<Digest> hash_at(Height height) const;
   [[nodiscard]] const kv::StateMachine& store() const { return store_; }
   [[nodiscard]] Timestamp timestamp() const { return chain_.timestamp(); }
+
+  void hash_into(StateHasher& hasher) const {
+    // The hashes before the head follow from the head, which is chained to them.
+    const auto& [chain, store, recent, recent_first] = *this;
+    hasher.add(chain, store, recent.size(), recent_first);
+  }
 
  private:
   std::vector<kv::CommandResult> run(const std::vector<std::string_view>& commands, Timestamp now);

@@ -35,4 +35,20 @@ bool CatchUp::should_push(NodeId peer, Height height, Height own, Instant now) {
   return true;
 }
 
+void CatchUp::hash_into(StateHasher& hasher) const {
+  const auto& [patience, answer_timeout, prng, progressed_at, fetch, last_asked, progress] = *this;
+  hasher.add(patience.count(), answer_timeout.count(), prng, progressed_at, last_asked);
+  hasher.add(fetch.has_value());
+  if (fetch) {
+    const auto& [peer, sent_at] = *fetch;
+    hasher.add(peer, sent_at);
+  }
+  hasher.add(progress.size());
+  for (const auto& [node, of_peer] : progress) {
+    const auto& [height, since, pushed_at, pushed] = of_peer;
+    hasher.add(node, height, since, pushed);
+    if (pushed) hasher.add(pushed_at);
+  }
+}
+
 }  // namespace paxledger::engine

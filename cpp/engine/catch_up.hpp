@@ -7,6 +7,7 @@
 
 #include "base/ids.hpp"
 #include "base/prng.hpp"
+#include "base/state_hasher.hpp"
 #include "base/time.hpp"
 #include "paxos/election.hpp"
 
@@ -38,6 +39,8 @@ class CatchUp {
   // Whether it is time to push blocks to `peer`, whose heartbeat says that it stands at `height`:
   // it stood there before, and nothing was pushed lately.
   bool should_push(NodeId peer, Height height, Height own, Instant now);
+
+  void hash_into(StateHasher& hasher) const;
 
  private:
   struct PeerProgress {

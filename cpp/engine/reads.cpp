@@ -8,6 +8,35 @@
 
 namespace paxledger::engine {
 
+namespace {
+
+void hash_into(StateHasher& hasher, const Lookup& lookup) {
+  const auto& [key] = lookup;
+  hasher.add(key);
+}
+void hash_into(StateHasher& hasher, const Scan& scan) {
+  const auto& [prefix, after, count_max, bytes_max] = scan;
+  hasher.add(prefix, after, count_max, bytes_max);
+}
+void hash_into(StateHasher& hasher, const ClientRead& read) {
+  const auto& [request, consistency, what, deadline] = read;
+  hasher.add(request, consistency, what.index(), deadline);
+  std::visit([&](const auto& wanted) { hash_into(hasher, wanted); }, what);
+}
+void hash_into(StateHasher& hasher, const RemoteOrigin& origin) {
+  const auto& [node, id] = origin;
+  hasher.add(node, id);
+}
+void hash_all(StateHasher& hasher, const std::vector<Reader>& readers) {
+  hasher.add(readers.size());
+  for (const auto& [who, expires, hops] : readers) {
+    hasher.add(who.index(), expires, hops);
+    std::visit([&](const auto& reader) { hash_into(hasher, reader); }, who);
+  }
+}
+
+}  // namespace
+
 Reads::Round& Reads::begin(Instant now) {
   invariant(can_begin(), "a round of reads begins when none is under way and somebody waits");
   Round round;
@@ -105,6 +134,21 @@ void Reads::describe(std::vector<QueuedItem>& items, std::size_t count_max) cons
   for (const auto& [index, readers] : indexed_) {
     std::for_each(readers.begin(), readers.end(), describe_reader);
   }
+}
+
+void Reads::hash_into(StateHasher& hasher) const {
+  // The limits are those of the settings, and the count is that of what is indexed.
+  const auto& [limits, next_round, waiting, round, indexed, indexed_count] = *this;
+  hasher.add(next_round, round.has_value(), indexed.size());
+  hash_all(hasher, waiting);
+  for (const auto& [slot, readers] : indexed) {
+    hasher.add(slot);
+    hash_all(hasher, readers);
+  }
+  if (!round) return;
+  const auto& [id, is_probe, asked, index, sent_at, votes, readers, hops] = *round;
+  hasher.add(id, is_probe, asked, index, sent_at, votes, hops);
+  hash_all(hasher, readers);
 }
 
 }  // namespace paxledger::engine

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/ids.hpp"
+#include "base/state_hasher.hpp"
 #include "base/time.hpp"
 #include "engine/io.hpp"
 #include "engine/requests.hpp"
@@ -77,6 +78,8 @@ class Reads {
   std::vector<Reader> take_expired(Instant now);
 
   void describe(std::vector<QueuedItem>& items, std::size_t count_max) const;
+
+  void hash_into(StateHasher& hasher) const;
 
  private:
   Round& begin(Instant now);

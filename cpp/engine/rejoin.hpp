@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "base/ids.hpp"
+#include "base/state_hasher.hpp"
 #include "base/time.hpp"
+#include "paxos/hash_messages.hpp"
 #include "paxos/membership.hpp"
 #include "paxos/messages.hpp"
 #include "paxos/records.hpp"
@@ -83,6 +85,11 @@ class Rejoin {
     }
     phase_ = Phase::bounded;
     return bounds;
+  }
+
+  void hash_into(StateHasher& hasher) const {
+    const auto& [sent, voters, quorum, life, phase, generation, answers] = *this;
+    hasher.add(sent, voters, quorum, life, phase, generation, answers);
   }
 
   Instant sent_at;

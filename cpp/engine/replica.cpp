@@ -35,6 +35,11 @@ Replica::Replica(paxos::Membership membership, Settings settings, Recovered reco
                  Instant now)
     : impl_(std::make_unique<Impl>(std::move(membership), settings, std::move(recovered), seed,
                                    now)) {}
+Replica::Replica(const Replica& other) : impl_(std::make_unique<Impl>(*other.impl_)) {}
+Replica& Replica::operator=(const Replica& other) {
+  if (this != &other) impl_ = std::make_unique<Impl>(*other.impl_);
+  return *this;
+}
 Replica::Replica(Replica&&) noexcept = default;
 Replica& Replica::operator=(Replica&&) noexcept = default;
 Replica::~Replica() = default;
@@ -62,6 +67,11 @@ const AppliedState& Replica::applied() const {
 }
 paxos::DurableState Replica::durable() const {
   return impl_->durable();
+}
+Fingerprint Replica::fingerprint(Instant now, std::optional<TimeClasses> classes) const {
+  StateHasher hasher(now, classes);
+  impl_->hash_into(hasher);
+  return hasher.fingerprint();
 }
 void Replica::check_invariants() const {
   impl_->check_invariants();

@@ -46,6 +46,9 @@ class Replica::Impl {
   [[nodiscard]] const AppliedState& applied() const { return applied_; }
   [[nodiscard]] paxos::DurableState durable() const;
   void check_invariants() const;
+  // Left out is what nothing but status() shows (leader_changes_), and now_, from which only the
+  // duty of the caller follows.
+  void hash_into(StateHasher& hasher) const;
 
  private:
   // --- inputs (replica.cpp) ---

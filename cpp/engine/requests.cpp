@@ -198,4 +198,24 @@ void Requests::describe(std::vector<QueuedItem>& items, std::size_t count_max) c
   }
 }
 
+void Requests::hash_into(StateHasher& hasher) const {
+  // The limits are those of the settings. The three tables beside the requests find them by key,
+  // origin and expiry, and follow from them: ids rise, so twins stand in the order of their ids.
+  const auto& [limits, next_id, requests, by_key, remote, by_expiry, queue, queued_bytes, bytes] =
+      *this;
+  hasher.add(next_id, requests.size(), queue, queued_bytes, bytes);
+  for (const auto& [id, request] : requests) {
+    const auto& [origin, command, key, expires, stage, was_proposed, sends, sent_to, sent_at,
+                 hops] = request;
+    hasher.add(id, command, key.session, key.sequence, expires, stage, was_proposed, sends, hops);
+    if (const auto* peer = std::get_if<RemoteOrigin>(&origin)) {
+      hasher.add(true, peer->node, peer->id);
+    } else {
+      hasher.add(false, std::get<RequestKey>(origin));
+    }
+    // What was sent matters while an answer to it may come.
+    if (stage == Stage::forwarded) hasher.add(sent_to, sent_at);
+  }
+}
+
 }  // namespace paxledger::engine

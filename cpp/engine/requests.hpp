@@ -15,6 +15,7 @@
 
 #include "base/bytes.hpp"
 #include "base/ids.hpp"
+#include "base/state_hasher.hpp"
 #include "base/time.hpp"
 #include "engine/io.hpp"
 #include "engine/settings.hpp"
@@ -128,6 +129,8 @@ class Requests {
   [[nodiscard]] std::vector<Request> take_expired(Instant now);
 
   void describe(std::vector<QueuedItem>& items, std::size_t count_max) const;
+
+  void hash_into(StateHasher& hasher) const;
 
  private:
   struct KeyHash {

@@ -25,4 +25,13 @@ void SessionResults::keep(Sequence sequence, const CommandResult& result) {
   invariant(kept_.size() == before + 1, "one result per sequence");
 }
 
+void SessionResults::hash_into(StateHasher& hasher) const {
+  const auto& [acknowledged, kept] = *this;
+  hasher.add(acknowledged, kept.size());
+  for (const auto& [sequence, result] : kept) {
+    const auto& [code, revision] = result;
+    hasher.add(sequence, code, revision);
+  }
+}
+
 }  // namespace paxledger::kv

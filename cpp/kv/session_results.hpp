@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/ids.hpp"
+#include "base/state_hasher.hpp"
 #include "kv/command.hpp"
 
 namespace paxledger::kv {
@@ -34,6 +35,8 @@ class SessionResults {
 
   // Precondition: fits(sequence), there is no result of it, and the new one has no value.
   void keep(Sequence sequence, const CommandResult& result);
+
+  void hash_into(StateHasher& hasher) const;
 
  private:
   struct Kept {

@@ -42,6 +42,10 @@ CommandResult failure(ErrorCode code) {
 }  // namespace
 
 struct StateMachine::State {
+  State() = default;
+  State(const State& other);
+  State& operator=(const State&) = delete;
+
   // What each data command does once its session has admitted it.
   CommandResult execute(const Command& command);
   CommandResult put(const Command& command);
@@ -86,6 +90,20 @@ struct StateMachine::State {
   // command costs nothing here, and advance_time O(log n) per place that comes up.
   std::set<std::pair<Timestamp, SessionId>> expiry;
 };
+
+StateMachine::State::State(const State& other)
+    : entries(other.entries),
+      revision(other.revision),
+      sessions(other.sessions),
+      results_kept(other.results_kept),
+      rows(other.rows),
+      turns(other.turns),
+      expiry(other.expiry) {
+  // The copied sessions still know their places in the rows that they were copied from.
+  for (auto& row : rows) {
+    for (auto place = row.begin(); place != row.end(); ++place) sessions.at(*place).place = place;
+  }
+}
 
 CommandResult StateMachine::State::put(const Command& command) {
   revision = revision.next();
@@ -232,6 +250,12 @@ void StateMachine::State::forget(Sessions::iterator found) {
 }
 
 StateMachine::StateMachine() : state_(std::make_unique<State>()) {}
+StateMachine::StateMachine(const StateMachine& other)
+    : state_(std::make_unique<State>(*other.state_)) {}
+StateMachine& StateMachine::operator=(const StateMachine& other) {
+  if (this != &other) state_ = std::make_unique<State>(*other.state_);
+  return *this;
+}
 StateMachine::StateMachine(StateMachine&&) noexcept = default;
 StateMachine& StateMachine::operator=(StateMachine&&) noexcept = default;
 StateMachine::~StateMachine() = default;
@@ -328,6 +352,25 @@ std::size_t StateMachine::closed_session_count() const {
 }
 std::size_t StateMachine::result_count() const {
   return state_->results_kept;
+}
+
+void StateMachine::hash_into(StateHasher& hasher) const {
+  const auto& [state] = *this;
+  const auto& [entries, revision, sessions, results_kept, rows, turns, expiry] = *state;
+  hasher.add(entries.size(), revision, sessions.size(), results_kept, turns, expiry);
+  for (const auto& [key, entry] : entries) {
+    const auto& [value, written] = entry;
+    hasher.add(key, value, written);
+  }
+  // Every session stands in one row, and the rows have an order, which the table has not.
+  for (const auto& row : rows) {
+    hasher.add(row.size());
+    for (const SessionId id : row) {
+      const auto& [silence_max, last_heard, scheduled, last_turn, in_row, place, results] =
+          sessions.at(id);
+      hasher.add(id, silence_max, last_heard, scheduled, last_turn, results);
+    }
+  }
 }
 
 }  // namespace paxledger::kv

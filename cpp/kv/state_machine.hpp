@@ -17,6 +17,7 @@
 
 #include "base/bytes.hpp"
 #include "base/ids.hpp"
+#include "base/state_hasher.hpp"
 #include "base/time.hpp"
 #include "kv/command.hpp"
 
@@ -52,6 +53,9 @@ struct ScanPage {
 class StateMachine {
  public:
   StateMachine();
+  // Copies share the octets of values, which never change, and nothing else.
+  StateMachine(const StateMachine& other);
+  StateMachine& operator=(const StateMachine& other);
   StateMachine(StateMachine&&) noexcept;
   StateMachine& operator=(StateMachine&&) noexcept;
   ~StateMachine();
@@ -84,6 +88,8 @@ class StateMachine {
   [[nodiscard]] std::size_t session_count() const;         // of those that are open
   [[nodiscard]] std::size_t closed_session_count() const;  // of those remembered, expired ones too
   [[nodiscard]] std::size_t result_count() const;          // of all sessions together
+
+  void hash_into(StateHasher& hasher) const;
 
  private:
   struct State;

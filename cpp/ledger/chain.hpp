@@ -5,6 +5,7 @@
 
 #include "base/ids.hpp"
 #include "base/result.hpp"
+#include "base/state_hasher.hpp"
 #include "ledger/block.hpp"
 
 namespace paxledger::ledger {
@@ -28,6 +29,11 @@ class Chain {
   // Puts a block from elsewhere on top if it links to the head: height, previous hash, timestamp.
   // Precondition: the block came from decode_block. Errors: damaged, chain unchanged.
   Result<void> append(const Block& block);
+
+  void hash_into(StateHasher& hasher) const {
+    const auto& [height, hash, timestamp] = *this;
+    hasher.add(height, hash, timestamp);
+  }
 
  private:
   Height height_;

@@ -5,7 +5,9 @@
 #include <map>
 
 #include "base/ids.hpp"
+#include "base/state_hasher.hpp"
 #include "paxos/ballot.hpp"
+#include "paxos/hash_messages.hpp"
 #include "paxos/messages.hpp"
 #include "paxos/records.hpp"
 
@@ -45,6 +47,11 @@ class Acceptor {
                                std::size_t values_max = kReportValuesMax) const;
 
   void forget_through(Slot slot);
+
+  void hash_into(StateHasher& hasher) const {
+    const auto& [promised, accepted, accepted_bytes] = *this;
+    hasher.add(promised, accepted, accepted_bytes);
+  }
 
  private:
   Ballot promised_;

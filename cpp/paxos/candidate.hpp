@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "base/ids.hpp"
+#include "base/state_hasher.hpp"
 #include "base/time.hpp"
 #include "paxos/ballot.hpp"
+#include "paxos/hash_messages.hpp"
 #include "paxos/membership.hpp"
 #include "paxos/messages.hpp"
 #include "paxos/votes.hpp"
@@ -51,6 +53,13 @@ class Candidate {
   // How many parts of reports were taken in: grows with every answer that brings phase 1 on, and
   // with none that was here before or does not count.
   [[nodiscard]] std::uint64_t parts_taken() const { return parts_taken_; }
+
+  void hash_into(StateHasher& hasher) const {
+    const auto& [sent, progressed, ballot, first, decided_elsewhere, votes, next_part, values,
+                 parts_taken] = *this;
+    hasher.add(sent, progressed, ballot, first, decided_elsewhere, votes, next_part, values,
+               parts_taken);
+  }
 
   Instant sent_at;        // of the last round of Prepares
   Instant progressed_at;  // the candidacy ends when nothing moves for an election timeout

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "paxos/hash_messages.hpp"
+
 namespace paxledger::paxos {
 
 Election::Election(NodeId self, const Membership& membership, ElectionTiming timing, Seed seed,
@@ -125,6 +127,23 @@ bool Election::on_pre_vote_reply(NodeId from, const PreVoteReply& reply) {
   if (!reply.granted || reply.ballot != pre_vote_ballot_ || grants_.empty()) return false;
   grants_.insert(from);
   return pre_vote_won();
+}
+
+void Election::hash_into(StateHasher& hasher) const {
+  const auto& [self, membership, timing, prng, peers, leader, leader_heard_at, deadline,
+               highest_round, pre_vote_ballot, grants, started] = *this;
+  hasher.add(self, membership.voters(), timing.heartbeat_interval.count(),
+             timing.election_timeout.count());
+  hasher.add_jitter(prng);
+  for (const auto& [node, peer] : peers) {
+    const auto& [ever_heard, heard_at, last] = peer;
+    hasher.add(ever_heard, last);
+    if (ever_heard) hasher.add(heard_at);
+  }
+  hasher.add(leader, deadline, highest_round, grants);
+  // What nobody would look at is no difference.
+  if (leader != kNobody) hasher.add(leader_heard_at);
+  if (!grants.empty()) hasher.add(pre_vote_ballot);
 }
 
 }  // namespace paxledger::paxos

@@ -18,6 +18,7 @@
 
 #include "base/ids.hpp"
 #include "base/prng.hpp"
+#include "base/state_hasher.hpp"
 #include "base/time.hpp"
 #include "paxos/ballot.hpp"
 #include "paxos/membership.hpp"
@@ -81,6 +82,9 @@ class Election {
   void end_pre_vote() { grants_.clear(); }
 
   [[nodiscard]] std::uint64_t started() const { return started_; }
+
+  // started() is left out: it is there to be looked at.
+  void hash_into(StateHasher& hasher) const;
 
  private:
   void rearm(Instant now);

@@ -7,8 +7,10 @@
 #include <vector>
 
 #include "base/ids.hpp"
+#include "base/state_hasher.hpp"
 #include "base/time.hpp"
 #include "paxos/ballot.hpp"
+#include "paxos/hash_messages.hpp"
 #include "paxos/membership.hpp"
 #include "paxos/messages.hpp"
 #include "paxos/votes.hpp"
@@ -27,6 +29,11 @@ class Leader {
     Votes votes;
     bool chosen = false;  // a quorum accepted; waits for the slots before it
     Instant sent_at;
+
+    friend void hash_into(StateHasher& hasher, const Open& open) {
+      const auto& [value, votes, chosen, sent_at] = open;
+      hasher.add(value, votes, chosen, sent_at);
+    }
   };
 
   // `first` is the first slot to propose at: the one after the last applied.
@@ -58,6 +65,11 @@ class Leader {
                                              const GenerationTable& generations) const;
   // Notes that slots sent before `before` were sent again.
   void mark_sent(Instant before, Instant now);
+
+  void hash_into(StateHasher& hasher) const {
+    const auto& [ballot, next_slot, window, window_bytes] = *this;
+    hasher.add(ballot, next_slot, window, window_bytes);
+  }
 
  private:
   Ballot ballot_;

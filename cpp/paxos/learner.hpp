@@ -4,8 +4,10 @@
 #include <optional>
 
 #include "base/ids.hpp"
+#include "base/state_hasher.hpp"
 #include "paxos/acceptor.hpp"
 #include "paxos/ballot.hpp"
+#include "paxos/hash_messages.hpp"
 
 namespace paxledger::paxos {
 
@@ -36,6 +38,11 @@ class Learner {
 
   // Every slot up to here was said to be decided by some leader.
   [[nodiscard]] Slot highest() const { return highest_; }
+
+  void hash_into(StateHasher& hasher) const {
+    const auto& [ballot, slot, highest] = *this;
+    hasher.add(ballot, slot, highest);
+  }
 
  private:
   Ballot ballot_;

@@ -42,6 +42,14 @@ void Votes::add(NodeId voter, Generation generation) {
   votes_.push_back({voter, generation});
 }
 
+void Votes::hash_into(StateHasher& hasher) const {
+  const auto& [votes] = *this;
+  std::vector<Vote> sorted = votes;
+  std::sort(sorted.begin(), sorted.end());
+  hasher.add(sorted.size());
+  for (const auto& [voter, generation] : sorted) hasher.add(voter, generation);
+}
+
 bool Votes::has(NodeId voter, const GenerationTable& generations) const {
   return std::any_of(votes_.begin(), votes_.end(), [&](const Vote& vote) {
     return vote.voter == voter && vote.generation >= generations.of(voter);

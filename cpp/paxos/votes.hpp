@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/ids.hpp"
+#include "base/state_hasher.hpp"
 #include "paxos/membership.hpp"
 #include "paxos/messages.hpp"
 
@@ -24,6 +25,11 @@ class GenerationTable {
   // As votes carry it.
   [[nodiscard]] Generations entries() const;
   [[nodiscard]] const std::map<NodeId, Generation>& known() const { return known_; }
+
+  void hash_into(StateHasher& hasher) const {
+    const auto& [known] = *this;
+    hasher.add(known);
+  }
 
  private:
   std::map<NodeId, Generation> known_;  // generation 0 is not listed
@@ -45,10 +51,14 @@ class Votes {
   [[nodiscard]] bool is_quorum(const Membership& membership,
                                const GenerationTable& generations) const;
 
+  // Counts for the set of votes, in whatever order they came.
+  void hash_into(StateHasher& hasher) const;
+
  private:
   struct Vote {
     NodeId voter;
     Generation generation;
+    auto operator<=>(const Vote&) const = default;
   };
   std::vector<Vote> votes_;  // one for each voter
 };
