@@ -183,6 +183,7 @@ void Clients::begin(std::size_t index, World& world) {
     const auto& [value, revision] = client.seen[operation.key];
     operation.argument = revision;
     recorded.operation.expected = value;
+    recorded.operation.expected_revision = revision;
   }
   if (!operation.plain_read && (operation.kind == kv::CommandKind::put ||
                                 operation.kind == kv::CommandKind::compare_and_put)) {
@@ -190,6 +191,7 @@ void Clients::begin(std::size_t index, World& world) {
     recorded.operation.value = operation.value;
   }
   recorded.operation.kind = kind_in_history(operation);
+  recorded.operation.client = index;
   recorded.operation.invoked = world.tick();
   recorded.what = kind_in_record(operation);
   operation.history = history_.size();
@@ -311,6 +313,7 @@ void Clients::finish(Client& client, std::uint64_t sequence, const Answered& ans
   recorded.known = true;
   recorded.answered = answered.answered_at;
   recorded.succeeded = result->code == ErrorCode::ok;
+  recorded.revision = result->revision.value();
   if (recorded.kind == RegisterOperation::Kind::read && recorded.succeeded) {
     recorded.value = std::string(result->value.view());
   }
@@ -410,7 +413,7 @@ std::string Clients::verdict(const AgreedHistory& agreed, bool duplicated,
     const Verdict verdict = check_register(operations);
     if (verdict.exhausted) *undecided += 1;
     if (!verdict.linearizable) {
-      return "linearizability: no order explains what clients saw of " + key + ":\n" + verdict.text;
+      return "linearizability: " + key + ": " + verdict.text;
     }
   }
   return {};
