@@ -1,12 +1,13 @@
 # The doors of the project. Each is one script of scripts/, which says what it does.
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-long test-pythons test-bindings-asan bench check clean
+.PHONY: help up down test test-long test-planted test-pythons test-bindings-asan bench check clean
 
 help:
 	@echo "make up                 install what is missing, build, start the nodes of cluster.yaml, write and read"
 	@echo "make down               stop the nodes of cluster.yaml; their data stays"
 	@echo "make test               install what is missing, build, run every test"
 	@echo "make test-long          what finds more the longer it runs: random worlds, nodes and module under TSan"
+	@echo "make test-planted       show that every planted bug is caught"
 	@echo "make test-pythons       the wheel, and all tests of it, on every supported Python found here"
 	@echo "make test-bindings-asan the Python module with AddressSanitizer and UBSan; make test does the most of it"
 	@echo "make bench              measure a cluster of three nodes on this machine"
@@ -30,6 +31,9 @@ test-pythons:
 
 test-bindings-asan:
 	@scripts/test deps bindings_asan bindings_ends
+
+test-planted:
+	@scripts/test deps planted
 
 bench:
 	@scripts/bench
