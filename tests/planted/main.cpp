@@ -38,6 +38,7 @@ Ending run_apart(std::uint64_t seed) {
     ::close(ends[1]);
     ::alarm(kRunSecondsMax);
     const auto result = paxledger::sim::run(paxledger::sim::Plan::draw(seed)).result;
+    if (result.verdict == paxledger::sim::RunVerdict::crash) std::fputs("invariant: ", stderr);
     std::fputs(result.failure.c_str(), stderr);
     std::fflush(stderr);
     std::_Exit(result.verdict == paxledger::sim::RunVerdict::passed ? 0 : 1);
