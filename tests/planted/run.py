@@ -28,10 +28,10 @@ HEAD = """# Planted bugs
 Tests that never fail prove nothing. Each of these bugs is a change of one line or two, planted into
 generated copies of the sources (`scripts/plant.py`, `tests/planted/bugs.json`); the sources
 themselves know nothing of them. `make test-planted` runs the simulator with each, seed after seed
-from 1, until a checker catches it. It fails if one gets away, or if this page is not what it found;
-the seed may change with the simulator and is that of the last time the page was written.
+from 1, until a checker catches it. It fails if one gets away, or if this page lists other bugs;
+checker and seed may change with the simulator and are those of the last time the page was written.
 
-Bugs at the end, with a dash, were not caught in 1,000 seeds. Some may be made up for by a second
+Bugs at the end, with a dash, were not caught in 3,000 seeds. Some may be made up for by a second
 defence, others need worlds that the simulator does not draw; it is not established which. They are
 hunted on demand only (`run.py PROGRAM --bugs N`).
 
@@ -73,9 +73,9 @@ def row(bug: dict[str, Any], seed: object) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def without_seed(line: str) -> str:
-    """A line of the page without its last cell."""
-    return line.rstrip(" |").rpartition("|")[0]
+def without_catch(line: str) -> str:
+    """A line of the page without its last two cells."""
+    return line.rsplit("|", 3)[0]
 
 
 def check_page(bugs: list[dict[str, Any]]) -> list[str]:
@@ -83,8 +83,8 @@ def check_page(bugs: list[dict[str, Any]]) -> list[str]:
     lines = PAGE.read_text(encoding="utf-8").splitlines() if PAGE.exists() else []
     rows = [line for line in lines if line.startswith("| ") and not line.startswith("| bug ")]
     listed = sorted(bugs, key=lambda bug: bug["seeds_max"] == 0)
-    expected = [without_seed(row(bug, 0)) for bug in listed]
-    if [without_seed(line) for line in rows] == expected:
+    expected = [without_catch(row(bug, 0)) for bug in listed]
+    if [without_catch(line) for line in rows] == expected:
         return []
     return [f"{PAGE.relative_to(ROOT)} is not current; write it with --write"]
 
@@ -104,7 +104,7 @@ def main() -> int:
     with ThreadPoolExecutor(arguments.jobs) as pool:
         clean = pool.submit(hunt, arguments.program, 0, 50)
         catches = list(
-            pool.map(lambda b: hunt(arguments.program, b["number"], b["seeds_max"] or 1000), hunted)
+            pool.map(lambda b: hunt(arguments.program, b["number"], b["seeds_max"] or 3000), hunted)
         )
         if (wrong := clean.result()) is not None:
             faults.append(f"seed {wrong.seed} fails without a bug: {wrong.text}")
@@ -115,10 +115,8 @@ def main() -> int:
             print(f"{name:64} NOT CAUGHT")
             continue
         print(f"{name:64} {catch.rule:16} seed {catch.seed:5}  {catch.text[:120]}")
-        if arguments.write and catch.rule not in bug["caught_by"]:
+        if arguments.write:
             bug["caught_by"] = [catch.rule]
-        if catch.rule not in bug["caught_by"]:
-            faults.append(f"{name}: caught by {catch.rule}, expected {bug['caught_by']}")
     if arguments.write and wanted is None and not faults:
         text = json.dumps(bugs, indent=2, ensure_ascii=False) + "\n"
         TABLE.write_text(text, encoding="utf-8")
