@@ -12,6 +12,7 @@
 #include "cli/checked_option.hpp"
 #include "cli/cluster_commands.hpp"
 #include "cli/exit_code.hpp"
+#include "cli/explore_command.hpp"
 #include "cli/key_commands.hpp"
 #include "cli/sim_command.hpp"
 #include "cli/up_command.hpp"
@@ -48,6 +49,7 @@ class CommandLine {
     add_faults();
     add_bench();
     add_sim();
+    add_explore();
   }
 
   int run(const std::vector<std::string>& arguments) {
@@ -258,6 +260,26 @@ class CommandLine {
     app->add_flag("--stop-at-first", sim_.stop_at_first, "End with the first seed that fails");
   }
 
+  void add_explore() {
+    auto* app = command(app_, "explore", "Play every interleaving of a small world",
+                        [this] { return explore(common_, explore_); });
+    sim::SmallWorldBounds& bounds = explore_.bounds;
+    constexpr WholeRange kFew{0, 100};
+    add_whole(*app, "--nodes", bounds.nodes, "Nodes", {1, 9});
+    add_whole(*app, "--leaders", bounds.leaders, "Of them, that may run for leader", {1, 9});
+    add_whole(*app, "--candidacies", bounds.candidacies, "Elections that they start", kFew);
+    add_whole(*app, "--commands", bounds.commands, "Commands of clients", kFew);
+    add_whole(*app, "--strays", bounds.strays, "Of them, to nodes that do not lead", kFew);
+    add_whole(*app, "--retries", bounds.retries, "Repetitions of the newest command", kFew);
+    add_whole(*app, "--losses", bounds.losses, "Messages that are lost", kFew);
+    add_whole(*app, "--duplicates", bounds.duplicates, "Messages that arrive twice", kFew);
+    add_whole(*app, "--crashes", bounds.crashes, "Crashes with a restart", kFew);
+    add_whole(*app, "--timers", bounds.timers, "Ticks of heartbeats and resends", kFew);
+    app->add_flag("--slow-logs", bounds.slow_logs, "Writes of followers take time, too");
+    app->add_flag("--cold", bounds.cold, "Nobody leads at the start");
+    add_whole(*app, "--states-max", explore_.states_max, "Give up beyond this", {1, UINT32_MAX});
+  }
+
   CommonOptions common_;
   UpArguments up_;
   KeyArguments keys_;
@@ -265,6 +287,7 @@ class CommandLine {
   FaultArguments fault_;
   BenchArguments bench_;
   SimArguments sim_;
+  ExploreArguments explore_;
   std::optional<std::uint32_t> queue_node_;
 };
 

@@ -188,3 +188,30 @@ def test_a_simulating_process_that_dies_is_a_crash_of_its_seed_alone() -> None:
     assert result["seeds"] == 60 and result["failed"] == 1
     (failure,) = result["failures"]
     assert failure["verdict"] == "crash" and "signal 11" in failure["failure"]
+
+
+def test_a_small_world_is_explored_to_its_end_in_the_same_number_of_states() -> None:
+    done = subprocess.run(
+        [str(COMMAND), "explore", "--commands", "0", "--duplicates", "0", "-o", "json"],
+        capture_output=True,
+        text=True,
+        timeout=scaled(120),
+        check=True,
+    )
+    report = json.loads(done.stdout)
+    assert report["ok"] and report["verdict"] == "exhausted" and report["violation"] == ""
+    assert report["states"] > 1000 and report["transitions"] > report["states"]
+
+
+def test_an_exploration_that_is_given_up_says_so() -> None:
+    command = [str(COMMAND), "explore", "--states-max", "1000"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=scaled(60), check=False)
+    assert done.returncode == 8
+    assert "states_max" in done.stdout
+
+
+@pytest.mark.parametrize("bound", [["--leaders", "7"], ["--nodes", "0"], ["--commands", "999"]])
+def test_bounds_that_make_no_sense_are_refused(bound: list[str]) -> None:
+    command = [str(COMMAND), "explore", *bound]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=scaled(60), check=False)
+    assert done.returncode == 2 and done.stderr != ""
