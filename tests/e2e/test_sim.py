@@ -207,7 +207,7 @@ def test_an_exploration_that_is_given_up_says_so() -> None:
     command = [str(COMMAND), "explore", "--states-max", "1000"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=scaled(60), check=False)
     assert done.returncode == 8
-    assert "states_max" in done.stdout
+    assert "states-max" in done.stdout
 
 
 @pytest.mark.parametrize("bound", [["--leaders", "7"], ["--nodes", "0"], ["--commands", "999"]])
