@@ -131,8 +131,8 @@ class Recorded {
     return sim::to_json(*result_);
   }
 
-  // Looking. Whoever looks while another thread runs the simulation waits for it, with the GIL: that
-  // thread needs it only when it is done.
+  // Looking. Whoever looks while another thread runs the simulation waits for it, with the GIL:
+  // that thread needs it only when it is done.
   [[nodiscard]] double now() const {
     const std::lock_guard lock(mutex_);
     return seconds_of(simulation_->now());

@@ -31,8 +31,8 @@ class Leader {
     Instant sent_at;
 
     friend void hash_into(StateHasher& hasher, const Open& open) {
-      const auto& [value, votes, chosen, sent_at] = open;
-      hasher.add(value, votes, chosen, sent_at);
+      const auto& [its_value, its_votes, is_chosen, was_sent] = open;
+      hasher.add(its_value, its_votes, is_chosen, was_sent);
     }
   };
 
