@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Group
+from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.live import Live
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -18,8 +20,11 @@ from paxledger.views import by_effect, differing
 
 if TYPE_CHECKING:
     from paxledger.cluster import Cluster
+    from paxledger.node import NodeStatus
 
 _STATES = {"running": "green", "paused": "yellow", "stopped": "dim"}
+_HEALTH_WIDTH = 16  # what is kept free for it before other columns are shown
+_WIDTH_MAX = 1000  # of a table that has all the room that it wants
 
 
 def watch(cluster: Cluster, seconds: float | None, interval: float) -> None:
@@ -66,37 +71,77 @@ def _watch_terminal(cluster: Cluster, until: float | None, pause: float) -> None
             live.update(picture(cluster), refresh=True)
 
 
+# What a column shows, and which are left out first where there is no room for all.
+_COLUMNS = ("node", "state", "role", "follows", "ballot", "height", "lag", "head", "keys", "health")
+_NUMBERS = frozenset({"height", "lag", "keys"})
+_SPARE = ("keys", "ballot", "follows", "head", "lag", "height")
+
+
+class _Statuses:
+    """The table of all nodes, with as many columns as the terminal has room for.
+
+    Invariant: which node is in which state and how it is are always there; the health is broken
+    into lines rather than cut.
+    """
+
+    def __init__(self, title: str, statuses: Sequence[NodeStatus]) -> None:
+        self._title = title
+        odd = differing(statuses)
+        self._rows = [_cells(status, status["node"] in odd) for status in statuses]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        wide = options.update(max_width=_WIDTH_MAX)
+        for count in range(len(_SPARE) + 1):
+            left_out = frozenset(_SPARE[:count])
+            narrow = self._table(left_out, health_width_max=_HEALTH_WIDTH)
+            if Measurement.get(console, wide, narrow).maximum <= options.max_width:
+                break
+        yield self._table(left_out)
+
+    def _table(self, left_out: frozenset[str], health_width_max: int | None = None) -> Table:
+        table = Table(
+            title=self._title,
+            title_justify="left",
+            box=SIMPLE_HEAD,
+            padding=(0, 2, 0, 0),
+            pad_edge=False,
+        )
+        shown = [name for name in _COLUMNS if name not in left_out]
+        for name in shown:
+            table.add_column(
+                name,
+                justify="right" if name in _NUMBERS else "left",
+                no_wrap=name != "health",
+                overflow="fold",
+                max_width=health_width_max if name == "health" else None,
+            )
+        for cells in self._rows:
+            table.add_row(*(cells[name] for name in shown))
+        return table
+
+
+def _cells(status: NodeStatus, odd: bool) -> dict[str, Text]:
+    leads = status["role"] == "leader"
+    lag = status["lag"]
+    return {
+        "node": Text(str(status["node"])),
+        "state": Text(status["state"], _STATES.get(status["state"], "")),
+        "role": Text(
+            f"★ {status['role']}" if leads else status["role"] or "–", "bold" if leads else ""
+        ),
+        "follows": Text(str(status["leader"] or "–")),
+        "ballot": Text(status["ballot"] or "–"),
+        "height": Text(_number(status["height"])),
+        "lag": Text(_number(lag), "yellow" if lag else ""),
+        "head": Text((status["head"] or "–")[:8], "bold red" if odd else ""),
+        "keys": Text(_number(status["keys"])),
+        "health": _health(status),
+    }
+
+
 def picture(cluster: Cluster) -> Group:
     """What the terminal shows."""
-    statuses = cluster.status()
-    odd = differing(statuses)
-    # Without lines between the columns it fits 80 of them.
-    table = Table(title=f"Cluster {cluster.name}", title_justify="left", box=SIMPLE_HEAD)
-    for name in ("node", "state", "role", "follows", "ballot"):
-        table.add_column(name, no_wrap=True)
-    for name in ("height", "lag"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("head", no_wrap=True)
-    table.add_column("keys", justify="right", no_wrap=True)
-    table.add_column("health")
-    for status in statuses:
-        leads = status["role"] == "leader"
-        head = (status["head"] or "–")[:8]
-        lag = status["lag"]
-        table.add_row(
-            str(status["node"]),
-            Text(status["state"], style=_STATES.get(status["state"], "")),
-            Text(
-                f"★ {status['role']}" if leads else status["role"] or "–", "bold" if leads else ""
-            ),
-            str(status["leader"] or "–"),
-            status["ballot"] or "–",
-            _number(status["height"]),
-            Text(_number(lag), style="yellow" if lag else ""),
-            Text(head, style="bold red" if status["node"] in odd else ""),
-            _number(status["keys"]),
-            _health(status),
-        )
+    table = _Statuses(f"Cluster {cluster.name}", cluster.status())
     faults = [Text(f"⚡ {fault.text}", style="yellow") for fault in cluster.faults()]
     links = [
         Text(f"   {effect}: {', '.join(arrows)}", style="dim")

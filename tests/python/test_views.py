@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import types
 from collections.abc import Iterator
 from dataclasses import replace
@@ -168,3 +169,30 @@ def test_what_is_closed_can_still_be_shown() -> None:
     assert "stopped" in Page(cluster._repr_html_()).text + Page(node._repr_html_()).text
     cluster.close()
     assert "closed" in cluster._repr_html_() and "closed" in node._repr_html_()
+
+
+@pytest.mark.parametrize("width", [80, 60, 40])
+def test_a_narrow_terminal_shows_how_every_node_is(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    statuses = cluster.status()
+    for status in statuses:
+        status.update(ballot="1234567.3", height=12_345_678, lag=1_234_567, keys=1_234_567)
+    statuses[0].update(role="leader")
+    statuses[1].update(
+        role="follower", ready=False, not_ready_reason="hears no majority of the nodes: 1 of 3"
+    )
+    statuses[2].update(role="candidate", error="no answer within 1 s")
+    monkeypatch.setattr(Cluster, "status", lambda _: statuses)
+    terminal = Console(width=width, force_terminal=False, record=True, file=io.StringIO())
+    terminal.print(watch.picture(cluster))
+    text = terminal.export_text()
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text, text
+    for word in ("node", "state", "role", "health", "ready", "no answer", "leader"):
+        assert word in text, text
+    # Broken into lines, but whole.
+    for word in ("hears", "majority", "nodes"):
+        assert word in text, text
+    for name, narrowest in {"height": 60, "lag": 80}.items():
+        assert (name in text) == (width >= narrowest), text
