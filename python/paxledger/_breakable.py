@@ -7,7 +7,14 @@ from collections.abc import Iterable
 from paxledger._connection import seconds as _seconds
 from paxledger._control import Control
 from paxledger.errors import BadRequest
-from paxledger.faults import Fault, FaultBoard, LinkEffect, between_groups, both_ways
+from paxledger.faults import (
+    Fault,
+    FaultBoard,
+    LinkEffect,
+    between_groups,
+    both_ways,
+    check_one_way,
+)
 
 
 class Breakable:
@@ -55,6 +62,7 @@ class Breakable:
             >>> cluster.faults()
             []
         """
+        check_one_way(one_way)
         a, b = self._control.node_id(a), self._control.node_id(b)
         self._board.fix(both_ways(a, b, LinkEffect(), one_way))
 
@@ -100,6 +108,7 @@ class Breakable:
             ...     sorted(cluster.link_faults())
             [(1, 2), (1, 3), (2, 1), (3, 1)]
         """
+        check_one_way(one_way)
         listed = [self._group(group) for group in groups]
         if len(listed) == 1:
             listed.append([node for node in self._control.ids if node not in listed[0]])
@@ -243,7 +252,7 @@ class Breakable:
             []
         """
         self._control.check_usable()
-        return list(self._board.active)
+        return self._board.current()
 
     def link_faults(self) -> dict[tuple[int, int], LinkEffect]:
         """Returns what every disturbed link suffers in sum, as {(from, to): effect}.
@@ -257,6 +266,7 @@ class Breakable:
         return self._board.effects()
 
     def _disturb(self, kind: str, a: int, b: int, effect: LinkEffect, one_way: bool) -> Fault:
+        check_one_way(one_way)
         a, b = self._control.node_id(a), self._control.node_id(b)
         arrow = "→" if one_way else "–"
         links = both_ways(a, b, effect, one_way)

@@ -107,6 +107,7 @@ class Fault:
         self._board = board
         self._links = dict(links)
         self._node = node
+        self._pid: int | None = None  # of the process that is paused
 
     @property
     def active(self) -> bool:
@@ -118,7 +119,7 @@ class Fault:
             >>> fault.active
             False
         """
-        return self in self._board.active
+        return self in self._board.current()
 
     @property
     def links(self) -> dict[Link, LinkEffect]:
@@ -185,6 +186,23 @@ class FaultBoard:
         self._lock = threading.RLock()
         self._before: dict[Link, LinkEffect] = {}
         self.active: list[Fault] = []
+
+    def current(self) -> list[Fault]:
+        """The active faults, without those that somebody else has ended.
+
+        A pause ends with its process, and when anybody lets that go on.
+        """
+        active = list(self.active)
+        if self._control.closed or self._control.forked:
+            return active
+        if not any(fault.kind == "pause" for fault in active):
+            return active
+        processes = self._control.processes()
+        return [
+            fault
+            for fault in active
+            if fault.kind != "pause" or processes[fault._node] == ("paused", fault._pid)
+        ]
 
     # ---- links
 
@@ -283,7 +301,9 @@ class FaultBoard:
     def _do(self, fault: Fault, action: Callable[[int], object]) -> Fault:
         with self._lock:
             action(fault._node)
-            self.active.append(fault)
+            fault._pid = self._control.processes()[fault._node][1]
+            # A process that is no more is not paused any longer.
+            self.active = [*self.current(), fault]
         return fault
 
     def node_runs(self, node: int) -> None:
@@ -298,7 +318,10 @@ class FaultBoard:
         with self._lock:
             if fault not in self.active or self._control.closed or self._control.forked:
                 return
+            ended = fault not in self.current()
             self.active.remove(fault)
+            if ended:
+                return
             try:
                 if fault._node:
                     self._bring_back(fault)
@@ -319,7 +342,7 @@ class FaultBoard:
             self._control.core.resume(node)
 
     def _held(self, node: int) -> bool:
-        return any(fault._node == node and fault.kind == "pause" for fault in self.active)
+        return any(fault._node == node and fault.kind == "pause" for fault in self.current())
 
 
 def _effect_of(link: Mapping[str, Any]) -> LinkEffect:
@@ -331,6 +354,12 @@ def _effect_of(link: Mapping[str, Any]) -> LinkEffect:
         link["duplicate"],
         link["reorder"],
     )
+
+
+def check_one_way(one_way: bool) -> None:
+    """Raises TypeError for what is neither True nor False: any text would count as true."""
+    if not isinstance(one_way, bool):
+        raise TypeError(f"one_way is True or False, not {one_way!r}")
 
 
 def both_ways(a: int, b: int, effect: LinkEffect, one_way: bool) -> dict[Link, LinkEffect]:

@@ -237,3 +237,30 @@ def test_without_fault_injection_links_cannot_be_disturbed_but_nodes_can() -> No
         cluster.fail_node(2)
         cluster.heal()
         assert cluster.node(2).state == "running"
+
+
+def test_a_pause_ends_with_the_process_that_was_paused(cluster: Cluster) -> None:
+    pause = cluster.node(3).pause()
+    with cluster.fail_node(3) as kill:
+        assert cluster.faults() == [kill]
+        assert not pause.active
+    assert cluster.faults() == []
+    # Another pause of the new process is not undone with that of the old one.
+    with cluster.node(3).pause() as second:
+        pause.undo()
+        assert cluster.node(3).state == "paused"
+        assert cluster.faults() == [second]
+
+
+def test_a_pause_that_somebody_else_ends_is_over(cluster: Cluster) -> None:
+    other = Cluster.from_yaml(cluster.file)
+    pause = cluster.node(3).pause()
+    other.node(3).resume()
+    assert not pause.active
+    again = cluster.node(3).pause()
+    other.node(3).kill()
+    other.node(3).start()
+    assert not again.active
+    assert cluster.faults() == []
+    other.close()
+    cluster.start()
