@@ -2,30 +2,12 @@
 
 #include <cstdint>
 
+#include "base/utf8.hpp"
+
 namespace paxledger::cli {
 
 bool is_utf8(std::string_view octets) {
-  for (std::size_t i = 0; i < octets.size();) {
-    const auto first = static_cast<unsigned char>(octets[i]);
-    const std::size_t length = first < 0x80   ? 1
-                               : first < 0xC2 ? 0
-                               : first < 0xE0 ? 2
-                               : first < 0xF0 ? 3
-                               : first < 0xF5 ? 4
-                                              : 0;
-    if (length == 0 || i + length > octets.size()) return false;
-    std::uint32_t point = length == 1 ? first : first & (0x7Fu >> length);
-    for (std::size_t k = 1; k < length; ++k) {
-      const auto next = static_cast<unsigned char>(octets[i + k]);
-      if ((next & 0xC0) != 0x80) return false;
-      point = point << 6 | (next & 0x3Fu);
-    }
-    // Overlong forms and surrogates are no UTF-8.
-    if (length == 3 && (point < 0x800 || (point >= 0xD800 && point <= 0xDFFF))) return false;
-    if (length == 4 && (point < 0x10000 || point > 0x10FFFF)) return false;
-    i += length;
-  }
-  return true;
+  return utf8_length(octets) == octets.size();
 }
 
 std::string to_base64(std::string_view octets) {

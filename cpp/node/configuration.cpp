@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "base/bytes.hpp"
+#include "base/utf8.hpp"
 #include "ledger/block.hpp"
 #include "node/yaml_section.hpp"
 
@@ -277,6 +278,30 @@ engine::Settings Configuration::engine_settings(NodeId self) const {
   return settings;
 }
 
+namespace {
+
+// The place of an octet.
+YAML::Mark mark_of(std::string_view text, std::size_t at) {
+  YAML::Mark mark;
+  const std::string_view before = text.substr(0, at);
+  const std::size_t line_begin = before.rfind('\n') + 1;  // 0 on the first line
+  mark.pos = static_cast<int>(at);
+  mark.line = static_cast<int>(std::count(before.begin(), before.end(), '\n'));
+  mark.column = static_cast<int>(at - line_begin);
+  return mark;
+}
+
+// Precondition: it is no UTF-8. A file that an editor has stored in another encoding begins with a
+// mark that tells which.
+std::string not_utf8(std::string_view text) {
+  const std::size_t at = utf8_length(text);
+  const bool utf16 = text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff");
+  const std::string what = utf16 ? "text in UTF-16" : "the octet " + printable(text.substr(at, 1));
+  return "found " + what + ", expected text in UTF-8";
+}
+
+}  // namespace
+
 Result<Configuration> parse_configuration(std::string_view text,
                                           const std::filesystem::path& file) {
   YamlDocument document(file.string());
@@ -285,6 +310,10 @@ Result<Configuration> parse_configuration(std::string_view text,
   std::error_code unresolved;
   configuration.file = std::filesystem::canonical(file, unresolved);
   if (unresolved) configuration.file = std::filesystem::absolute(file).lexically_normal();
+  if (utf8_length(text) != text.size()) {
+    document.fail(mark_of(text, utf8_length(text)), not_utf8(text));
+    return document.error();
+  }
   // The one place where yaml-cpp's exceptions become an Error.
   try {
     const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
@@ -304,6 +333,9 @@ Result<Configuration> read_configuration(const std::filesystem::path& file) {
   std::ifstream stream(file, std::ios::binary);
   std::stringstream text;
   text << stream.rdbuf();
+  if (failure && failure != std::errc::no_such_file_or_directory) {
+    return Error{ErrorCode::io, "cannot read " + file.string() + ": " + failure.message()};
+  }
   if (!std::filesystem::is_regular_file(status) || !stream) {
     const std::string what = !std::filesystem::exists(status)        ? "no such file"
                              : std::filesystem::is_directory(status) ? "a folder"

@@ -315,6 +315,32 @@ TEST_F(ConfigurationFile, SaysWhichFileIsMissing) {
                                                ":1:1: found no such file, expected a cluster.yaml");
 }
 
+TEST_F(ConfigurationFile, SaysWhereAFileIsNoUtf8) {
+  std::ofstream(folder_ / "cluster.yaml") << "cluster: caf\xc3\xa9\nnodes: # caf\xe9\n";
+  const auto latin = read_configuration(folder_ / "cluster.yaml");
+  ASSERT_FALSE(latin.ok());
+  EXPECT_EQ(latin.error().code, ErrorCode::configuration);
+  EXPECT_EQ(latin.error().message, (folder_ / "cluster.yaml").string() +
+                                       ":2:13: found the octet \\xe9, expected text in UTF-8");
+
+  std::ofstream(folder_ / "cluster.yaml") << "\xff\xfe" << std::string("c\0l\0", 4);
+  const auto wide = read_configuration(folder_ / "cluster.yaml");
+  ASSERT_FALSE(wide.ok());
+  EXPECT_NE(wide.error().message.find(":1:1: found text in UTF-16, expected text in UTF-8"),
+            std::string::npos)
+      << wide.error().message;
+}
+
+TEST_F(ConfigurationFile, SaysWhyTheSystemRefusesIt) {
+  std::ofstream(folder_ / "file") << "no folder";
+  const auto configuration = read_configuration(folder_ / "file" / "cluster.yaml");
+  ASSERT_FALSE(configuration.ok());
+  EXPECT_EQ(configuration.error().code, ErrorCode::io);
+  EXPECT_NE(configuration.error().message.find("file/cluster.yaml: Not a directory"),
+            std::string::npos)
+      << configuration.error().message;
+}
+
 TEST_F(ConfigurationFile, SaysThatAFolderIsNoFile) {
   const auto configuration = read_configuration(folder_);
   ASSERT_FALSE(configuration.ok());
