@@ -2,11 +2,13 @@
 
 #include <pybind11/functional.h>
 #include <pybind11/stl.h>
+#include <pybind11/stl/filesystem.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <filesystem>
 #include <functional>
 #include <iterator>
 #include <mutex>
@@ -36,6 +38,15 @@ Duration seconds(double count) {
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(count));
 }
 
+// A path as Python's os functions give it: octets that are no text stand as lone surrogates.
+py::str path_text(const std::filesystem::path& path) {
+  const std::string& octets = path.native();
+  PyObject* const decoded =
+      PyUnicode_DecodeFSDefaultAndSize(octets.data(), static_cast<Py_ssize_t>(octets.size()));
+  if (decoded == nullptr) throw py::error_already_set();
+  return py::reinterpret_steal<py::str>(decoded);
+}
+
 py::dict to_python(const node::Configuration& configuration) {
   py::list nodes;
   for (const node::NodeEntry& entry : configuration.nodes) {
@@ -44,17 +55,19 @@ py::dict to_python(const node::Configuration& configuration) {
     each["peer"] = entry.peer.text();
     each["client"] = entry.client.tcp();
     each["http"] = entry.http.http();
-    each["directory"] = configuration.node_directory(entry.id).string();
+    each["directory"] = path_text(configuration.node_directory(entry.id));
     nodes.append(each);
   }
   py::dict all;
-  all["file"] = configuration.file.string();
+  all["file"] = path_text(configuration.file);
   all["cluster"] = configuration.cluster;
   all["cluster_id"] = configuration.cluster_id.value();
-  all["data_dir"] = configuration.data_dir.string();
+  all["data_dir"] = path_text(configuration.data_dir);
   all["nodes"] = nodes;
   all["fault_injection"] = configuration.fault_injection;
-  all["warnings"] = configuration.warnings;
+  py::list warnings;
+  for (const std::string& each : configuration.warnings) warnings.append(text_for_people(each));
+  all["warnings"] = warnings;
   return all;
 }
 
@@ -163,9 +176,10 @@ class Owners {
 // Invariant: once end() has begun no other call goes on for long, nor does one begin.
 class ClusterBinding {
  public:
-  using Progress = std::function<void(const std::string&)>;
+  using Progress = std::function<void(const py::str&)>;
 
-  ClusterBinding(const std::string& file, const std::string& daemon, const Progress& progress)
+  ClusterBinding(const std::filesystem::path& file, const std::filesystem::path& daemon,
+                 const Progress& progress)
       : configuration_(value_or_raise(node::read_configuration(file))),
         cluster_(configuration_, daemon,
                  [progress](const std::string& line) { tell(progress, line); }),
@@ -247,7 +261,7 @@ class ClusterBinding {
     const py::gil_scoped_acquire acquired;
     if (!progress || PyErr_Occurred() != nullptr) return;
     try {
-      progress(line);
+      progress(text_for_people(line));
     } catch (py::error_already_set& raised) {
       raised.restore();
     }
@@ -365,16 +379,17 @@ void inject(ClusterBinding& self, const std::vector<Link>& links) {
 void define_cluster(py::module_& module) {
   module.def(
       "read_configuration",
-      [](const std::string& file) {
+      [](const std::filesystem::path& file) {
         return to_python(value_or_raise(node::read_configuration(file)));
       },
       py::arg("file"), "The content of a cluster.yaml.");
   module.def(
-      "find_daemon", [] { return value_or_raise(LocalCluster::find_daemon()).string(); },
+      "find_daemon", [] { return path_text(value_or_raise(LocalCluster::find_daemon())); },
       "The path of paxledgerd: on PATH.");
 
   py::class_<ClusterBinding>(module, "LocalCluster", "The nodes of a cluster.yaml as processes.")
-      .def(py::init<const std::string&, const std::string&, const ClusterBinding::Progress&>(),
+      .def(py::init<const std::filesystem::path&, const std::filesystem::path&,
+                    const ClusterBinding::Progress&>(),
            py::arg("file"), py::arg("daemon"), py::arg("progress"))
       .def("configuration",
            [](const ClusterBinding& self) { return to_python(self.configuration()); })

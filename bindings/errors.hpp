@@ -20,10 +20,19 @@ inline pybind11::module_ errors_module() {
   throw pybind11::error_already_set();
 }
 
+// Text for people. It may quote octets that are no UTF-8, such as a path; they are shown as \xNN.
+inline pybind11::str text_for_people(const std::string& text) {
+  PyObject* const decoded =
+      PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "backslashreplace");
+  if (decoded == nullptr) throw pybind11::error_already_set();
+  return pybind11::reinterpret_steal<pybind11::str>(decoded);
+}
+
 // The exception of an error's code.
 [[noreturn]] inline void raise_error(const Error& error) {
   const Waiter counted;
-  raise_object(errors_module().attr("error_of")(static_cast<int>(error.code), error.message));
+  raise_object(errors_module().attr("error_of")(static_cast<int>(error.code),
+                                                text_for_people(error.message)));
 }
 
 // An exception that has no code in C++.

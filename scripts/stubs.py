@@ -27,6 +27,7 @@ HEAD = "# Made by scripts/stubs.py from the module; do not edit.\n"
 _SIMPLER = (
     (r"typing\.SupportsInt \| typing\.SupportsIndex", "int"),
     (r"typing\.SupportsFloat \| typing\.SupportsIndex", "float"),
+    (r"os\.PathLike(?! *\[)", "os.PathLike[str]"),
     (r"\bdict(?=[:\n,)])", "dict[str, typing.Any]"),
     (r"\blist(?=[:\n,)])", "list[typing.Any]"),
 )

@@ -120,7 +120,7 @@ def _value_bytes(codec: Codec, key: Key, value: Any) -> bytes:
     return octets
 
 
-def _decode(codec: Codec, key: Key, octets: bytes) -> Any:
+def decode_value(codec: Codec, key: Key, octets: bytes) -> Any:
     try:
         return codec.decode(octets)
     except MemoryError:
@@ -184,7 +184,7 @@ def _get_end(outcome: Outcome, read: _Read) -> Any:
         return read.default
     if outcome[0]:
         raise _error(outcome, f"get of {named(read.key)}", False)
-    return _decode(read.codec, read.key, outcome[1])
+    return decode_value(read.codec, read.key, outcome[1])
 
 
 def _entry_end(outcome: Outcome, read: _Read) -> Entry:
@@ -192,7 +192,7 @@ def _entry_end(outcome: Outcome, read: _Read) -> Entry:
         raise _missing(read.key)
     if outcome[0]:
         raise _error(outcome, f"get of {named(read.key)}", False)
-    value = _decode(read.codec, read.key, outcome[1])
+    value = decode_value(read.codec, read.key, outcome[1])
     return Entry(read.key, value, outcome[2], outcome[3])
 
 
@@ -217,14 +217,15 @@ def _scanned(outcome: Outcome, prefix: Key) -> list[tuple[Any, bytes, int]]:
 
 def _scan_end(outcome: Outcome, read: _Read) -> list[Entry]:
     return [
-        Entry(key, _decode(read.codec, key, octets), revision, outcome[3])
+        Entry(key, decode_value(read.codec, key, octets), revision, outcome[3])
         for key, octets, revision in _scanned(outcome, read.key)
     ]
 
 
 def _items_end(outcome: Outcome, read: _Read) -> list[tuple[Any, Any]]:
     return [
-        (key, _decode(read.codec, key, octets)) for key, octets, _ in _scanned(outcome, read.key)
+        (key, decode_value(read.codec, key, octets))
+        for key, octets, _ in _scanned(outcome, read.key)
     ]
 
 

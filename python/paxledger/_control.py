@@ -48,7 +48,10 @@ class Control:
     """
 
     def __init__(self, file: str | os.PathLike[str]) -> None:
-        path = os.fspath(file)
+        # Octets, as the system has them: not every path is text.
+        path = os.fsencode(file)
+        if b"\0" in path:
+            raise BadRequest(f"the path of a file has no octet 0, as {file!r} has")
         self.configuration: dict[str, Any] = _core.read_configuration(path)
         self.file: str = self.configuration["file"]
         self.ids: tuple[int, ...] = tuple(node["id"] for node in self.configuration["nodes"])
@@ -72,6 +75,11 @@ class Control:
     @property
     def forked(self) -> bool:
         return os.getpid() != self._process
+
+    @property
+    def owner(self) -> str:
+        """The process that made it, for people."""
+        return f"process {self._process}"
 
     def check_usable(self) -> None:
         """Raises ForkedError, ClosedError."""

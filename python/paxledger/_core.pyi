@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import collections.abc
 import enum
+import os
 import typing
 
 __all__: list[str] = [
@@ -186,7 +187,10 @@ class LocalCluster:
     The nodes of a cluster.yaml as processes.
     """
     def __init__(
-        self, file: str, daemon: str, progress: collections.abc.Callable[[str], None]
+        self,
+        file: os.PathLike[str] | str | bytes,
+        daemon: os.PathLike[str] | str | bytes,
+        progress: collections.abc.Callable[[str], None],
     ) -> None: ...
     def claim_all(self) -> None:
         """
@@ -269,7 +273,7 @@ def find_daemon() -> str:
     The path of paxledgerd: on PATH.
     """
 
-def read_configuration(file: str) -> dict[str, typing.Any]:
+def read_configuration(file: os.PathLike[str] | str | bytes) -> dict[str, typing.Any]:
     """
     The content of a cluster.yaml.
     """

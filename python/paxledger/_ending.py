@@ -10,12 +10,16 @@ import threading
 import warnings
 import weakref
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from paxledger import _core
 from paxledger._connection import Connection
 from paxledger.errors import Error
 from paxledger.guardian import Guardian
 from paxledger.ports import PortBlock
+
+if TYPE_CHECKING:
+    from paxledger._door import Doors
 
 
 class Ending:
@@ -27,6 +31,7 @@ class Ending:
 
     Attributes:
         connections: Of its clients, by their addresses; they are closed with the cluster.
+        doors: Of those that are for asyncio; they leave their event loops.
         ports: Are given back.
         temporary: Is removed.
     """
@@ -35,6 +40,7 @@ class Ending:
         self.connections: weakref.WeakValueDictionary[int, Connection] = (
             weakref.WeakValueDictionary()
         )
+        self.doors: weakref.WeakValueDictionary[int, Doors] = weakref.WeakValueDictionary()
         self.ports: PortBlock | None = None
         self.temporary: Path | None = None
         self._core = core
@@ -98,6 +104,9 @@ class Ending:
         finally:
             for core in cores:
                 core.abandon()
+            for known in self.doors.valuerefs():
+                if doors := known():
+                    doors.detach_soon()
 
     def _is_due(self) -> bool:
         return not self._done and os.getpid() == self._process

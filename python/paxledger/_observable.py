@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from paxledger._calls import _decode as decode
+from paxledger._calls import decode_value
 from paxledger._connection import seconds
 from paxledger._control import Control
 from paxledger.chain import Chain, Comparison
 from paxledger.codecs import Codec, find_codec
-from paxledger.errors import NoQuorum
+from paxledger.errors import BadRequest, NoQuorum
 from paxledger.node import NodeStatus, statuses
 
 _POLL_S = 0.01
@@ -119,6 +119,9 @@ class Observable:
             >>> cluster.chain(1).diff(cluster.chain(1)) is None
             True
         """
+        _height(first, "first")
+        if last is not None:
+            _height(last, "last")
         return Chain.read(self._control, self._control.node_id(node), first, last)
 
     def kv(self, node: int, prefix: str = "", codec: str | Codec = "bytes") -> dict[str, Any]:
@@ -147,7 +150,7 @@ class Observable:
         values: dict[str, Any] = {}
         for octets, value, _ in found:
             key = octets.decode("utf-8", "surrogateescape")
-            values[key] = decode(reader, key, value)
+            values[key] = decode_value(reader, key, value)
         return values
 
     def queue(self, node: int) -> list[dict[str, Any]]:
@@ -172,10 +175,19 @@ class Observable:
             >>> cluster.compare().first_difference is None
             True
         """
+        if isinstance(last, bool) or not isinstance(last, int):
+            raise TypeError(f"last is how many heights to show, not {last!r}")
+        if last < 1:
+            raise BadRequest(f"last is how many heights to show, at least 1, not {last}")
         running = [
             node for node, (state, _) in self._control.processes().items() if state == "running"
         ]
         return Comparison([self.chain(node) for node in running], last)
+
+
+def _height(value: int, what: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{what} is a height, a whole number, not {value!r}")
 
 
 def _summary(said: list[NodeStatus]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import os
-import tempfile
 import weakref
 from collections.abc import Iterable
 from pathlib import Path
@@ -100,6 +99,7 @@ class Cluster(Observable, Breakable):
         Raises:
             BadRequest: `nodes` is out of its bounds, or the directory holds a cluster already.
             ConfigurationError: Another value is out of its bounds.
+            SystemFailure: The directory cannot be made or written to. What was made is removed.
 
         Example:
             >>> with paxledger.Cluster.local(nodes=1) as one:
@@ -114,18 +114,18 @@ class Cluster(Observable, Breakable):
         temporary = None
         try:
             if directory is None:
-                temporary = Path(tempfile.mkdtemp(prefix=DIRECTORY_PREFIX)).resolve()
+                temporary = local_configuration.temporary_directory(DIRECTORY_PREFIX)
                 Guardian.current().directory(str(temporary))
-            file = local_configuration.write(
-                temporary or Path(os.fspath(directory or ".")),
+            with local_configuration.written(
+                temporary or Path(os.fsdecode(directory or ".")),
                 ports=[(ports.take(), ports.take(), ports.take()) for _ in range(nodes)],
                 name=name,
                 fault_injection=fault_injection,
                 heartbeat=seconds(heartbeat, "heartbeat"),
                 election_timeout=seconds(election_timeout, "election_timeout"),
                 work_bits=work_bits,
-            )
-            cluster = cls(file)
+            ) as file:
+                cluster = cls(file)
         except BaseException:
             ports.close()
             if temporary is not None:
@@ -158,6 +158,8 @@ class Cluster(Observable, Breakable):
             >>> cluster.start().node(2).state
             'running'
         """
+        if isinstance(rejoin, (str, bytes)) or not isinstance(rejoin, Iterable):
+            raise TypeError(f"rejoin is a list of node ids such as [1, 2], not {rejoin!r}")
         again = {self._control.node_id(node) for node in rejoin}
         with self._control.starting() as core:
             core.up(again, seconds(patience, "patience"))
@@ -310,7 +312,7 @@ class Cluster(Observable, Breakable):
         return client
 
     def aclient(self, codec: str | Codec = "bytes", **options: Any) -> aio.Client:
-        """Returns a new client for asyncio, as `aio.connect` does.
+        """Returns a new client for asyncio, as `aio.connect` does; it is closed with the cluster.
 
         Args:
             codec: As for `connect`.
@@ -326,7 +328,10 @@ class Cluster(Observable, Breakable):
         from paxledger import aio
 
         client = aio.connect_nodes(self._endpoints(), codec=codec, cluster=self.name, **options)
-        _in_use[client._doors.connection] = self._control
+        connection = client._doors.connection
+        self._control.ending.connections[id(connection)] = connection
+        self._control.ending.doors[id(connection)] = client._doors
+        _in_use[connection] = self._control
         return client
 
     def watch(self, seconds: float | None = None, interval: float = 0.25) -> None:
@@ -348,7 +353,9 @@ class Cluster(Observable, Breakable):
         return views.cluster_html(self.name, self.status(), faults, self.link_faults())
 
     def __repr__(self) -> str:
-        if self._control.closed or self._control.forked:
+        if self._control.forked:
+            return f"<paxledger.Cluster {self.name}: belongs to {self._control.owner}>"
+        if self._control.closed:
             return f"<paxledger.Cluster {self.name}: closed>"
         states = ", ".join(f"{node.id} {node.state}" for node in self.nodes)
         return f"<paxledger.Cluster {self.name}: {states}>"

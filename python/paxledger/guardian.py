@@ -184,7 +184,7 @@ os.register_at_fork(after_in_child=Guardian._forked)
 
 def _arguments(pid: int) -> list[str]:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="surrogateescape").split("\0")
     except OSError:
         return []
 

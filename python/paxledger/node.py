@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import html
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paxledger import views
-from paxledger.errors import Error
+from paxledger.errors import BadRequest, Error, SystemFailure
 
 if TYPE_CHECKING:
     from paxledger._control import Control
@@ -126,14 +125,25 @@ class Node:
         Args:
             lines: How many at most.
 
+        Raises:
+            SystemFailure: The file cannot be read.
+
         Example:
             >>> "node 1" in cluster.node(1).logs()
             True
         """
-        with contextlib.suppress(FileNotFoundError):
-            text = self._control.log_file(self.id).read_text(encoding="utf-8", errors="replace")
-            return "\n".join(text.splitlines()[-lines:]) if lines > 0 else ""
-        return ""
+        if isinstance(lines, bool) or not isinstance(lines, int):
+            raise TypeError(f"lines is how many there are at most, not {lines!r}")
+        if lines < 0:
+            raise BadRequest(f"lines is how many there are at most, not {lines}")
+        file = self._control.log_file(self.id)
+        try:
+            text = file.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return ""
+        except OSError as failure:
+            raise SystemFailure(f"cannot read {file}: {failure.strerror}") from failure
+        return "\n".join(text.splitlines()[-lines:]) if lines else ""
 
     def status(self) -> NodeStatus:
         """Returns what the node says of itself (docs/reference/http.md), and what is known of it.
@@ -264,7 +274,9 @@ class Node:
         return views.node_html(self.status(), self.endpoint, self.http)
 
     def __repr__(self) -> str:
-        if self._control.closed or self._control.forked:
+        if self._control.forked:
+            return f"<paxledger.Node {self.id} of a cluster of {self._control.owner}>"
+        if self._control.closed:
             return f"<paxledger.Node {self.id} of a closed cluster>"
         state, pid = self._control.processes()[self.id]
         process = f", process {pid}" if pid else ""

@@ -56,7 +56,12 @@ class PortBlock:
 
     def __init__(self) -> None:
         folder = Path(tempfile.gettempdir()) / f"paxledger-ports.{os.getuid()}"
-        folder.mkdir(mode=0o700, exist_ok=True)
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as failure:
+            raise SystemFailure(
+                f"cannot make {folder}, where ports are reserved: {failure.strerror}"
+            ) from failure
         candidates = _first_ports()
         for first in random.sample(candidates, len(candidates)):
             lock = (folder / str(first)).open("w")
