@@ -47,8 +47,26 @@ struct Sample {
   bool paused = false;
   engine::Role role = engine::Role::follower;
   bool whole = true;  // neither abstains nor repairs
-  std::uint64_t promised_round = 0;
+  NodeId leader = kNobody;
+  paxos::Ballot ballot;  // promised
 };
+
+// A node became what `role` says.
+struct Turn {
+  double time = 0;
+  std::uint32_t node = 0;
+  std::string_view role;
+  paxos::Ballot ballot;
+};
+
+sim::DirectRequest::Kind request_kind_of(const std::string& kind) {
+  using Kind = sim::DirectRequest::Kind;
+  if (kind == "put") return Kind::put;
+  if (kind == "delete") return Kind::remove;
+  if (kind == "get") return Kind::get;
+  if (kind == "get_local") return Kind::get_local;
+  throw py::value_error("a request is put, delete, get or get_local, not " + kind);
+}
 
 std::string_view state_of(const Sample& sample) {
   if (!sample.running) return "stopped";
@@ -62,8 +80,13 @@ class Recorded {
   Recorded(const std::string& plan, bool events) {
     auto parsed = sim::parse_plan(plan);
     if (!parsed) raise_error(parsed.error());
-    Simulation::Watcher watcher;
-    if (events) watcher = [this](const Event& event) { events_.push_back(event); };
+    auto watcher = [this, events](const Event& event) {
+      if (event.kind == Event::Kind::role) {
+        turns_.push_back({seconds_of(event.at.since_origin() - begin_), event.node.value(),
+                          event.name, event.ballot});
+      }
+      if (events) events_.push_back(event);
+    };
     begin_ = std::chrono::seconds(1);
     const sim::CatchInvariants catching;
     simulation_ = std::make_unique<Simulation>(std::move(*parsed), std::move(watcher), events);
@@ -110,6 +133,20 @@ class Recorded {
         simulation_->apply(*fault);
       }
     });
+  }
+
+  // Returns the place of the request in operations().
+  std::size_t request(std::uint32_t number, const std::string& kind, const py::bytes& key,
+                      const py::bytes& value, double patience) {
+    const NodeId node = checked(number);
+    const sim::DirectRequest request{request_kind_of(kind), key, value};
+    const Duration wait = duration_of(patience);
+    if (auto parsed = check(request); !parsed) raise_error(parsed.error());
+    const py::gil_scoped_release released;
+    const std::lock_guard lock(mutex_);
+    std::size_t place = 0;
+    guarded([&] { place = simulation_->request(node, request, wait); });
+    return place;
   }
 
   std::string finish() {
@@ -241,9 +278,37 @@ class Recorded {
     return all;
   }
 
+  // (start, end or None, outcome, value or None, revision, height) of one request.
+  py::tuple outcome_of(std::size_t place) const {
+    const std::lock_guard lock(mutex_);
+    const auto& history = simulation_->clients().history();
+    if (place >= history.size()) throw py::index_error("there is no such request");
+    const sim::Recorded& each = history[place];
+    const auto& operation = each.operation;
+    const bool read = operation.kind == sim::RegisterOperation::Kind::read;
+    const bool found = read && operation.known && operation.succeeded && operation.value;
+    return py::make_tuple(seconds_of(each.begun.since_origin() - begin_),
+                          each.ended ? py::cast(seconds_of(each.ended->since_origin() - begin_))
+                                     : py::object(py::none()),
+                          each.ended ? std::string(to_string(each.code)) : std::string(),
+                          found ? py::object(py::bytes(*operation.value)) : py::object(py::none()),
+                          each.revision.value(), each.height.value());
+  }
+
+  // (time, node, role, ballot) of every change of a role so far.
+  py::list turns() const {
+    const std::lock_guard lock(mutex_);
+    py::list all;
+    for (const Turn& each : turns_) {
+      all.append(py::make_tuple(each.time, each.node, std::string(each.role),
+                                each.ballot.is_none() ? std::string() : to_string(each.ballot)));
+    }
+    return all;
+  }
+
   py::dict heights() const {
     const std::lock_guard lock(mutex_);
-    py::list time, node, height, role, state, whole, round;
+    py::list time, node, height, role, state, whole, leader, ballot;
     for (const Sample& each : samples_) {
       time.append(each.time);
       node.append(each.node);
@@ -251,7 +316,8 @@ class Recorded {
       role.append(each.running ? std::string(to_string(each.role)) : std::string());
       state.append(std::string(state_of(each)));
       whole.append(each.whole);
-      round.append(each.promised_round);
+      leader.append(each.leader.value());
+      ballot.append(each.ballot.is_none() ? std::string() : to_string(each.ballot));
     }
     py::dict all;
     all["time"] = time;
@@ -260,7 +326,8 @@ class Recorded {
     all["role"] = role;
     all["state"] = state;
     all["whole"] = whole;
-    all["round"] = round;
+    all["leader"] = leader;
+    all["ballot"] = ballot;
     return all;
   }
 
@@ -302,10 +369,24 @@ class Recorded {
         each.paused = simulation_->paused(node);
         each.role = status.role;
         each.whole = !status.abstaining && !status.repairing;
-        each.promised_round = status.promised.round.value();
+        each.leader = status.leader;
+        each.ballot = status.promised;
       }
       samples_.push_back(each);
     }
+  }
+
+  // Errors: bad_request, too_large.
+  [[nodiscard]] static Result<void> check(const sim::DirectRequest& request) {
+    kv::Command command;
+    command.kind = kv::CommandKind::put;
+    command.session = SessionId(1);
+    command.sequence = Sequence(1);
+    command.key = request.key;
+    command.value = request.value;
+    auto parsed = kv::parse_command(kv::encode_command(command));
+    if (!parsed) return parsed.error();
+    return {};
   }
 
   [[nodiscard]] NodeId checked(std::uint32_t number) const {
@@ -322,6 +403,7 @@ class Recorded {
   Duration begin_{0};
   Duration next_sample_{0};
   std::vector<Event> events_;
+  std::vector<Turn> turns_;
   std::vector<Sample> samples_;
   std::optional<sim::RunResult> result_;
   std::string crash_;
@@ -336,6 +418,10 @@ void define_sim(py::module_& module) {
       .def("run_until", &Recorded::run_until, py::arg("until"), py::arg("interval"))
       .def("step", &Recorded::step, py::arg("until"))
       .def("apply", &Recorded::apply, py::arg("at"), py::arg("fault"))
+      .def("request", &Recorded::request, py::arg("node"), py::arg("kind"), py::arg("key"),
+           py::arg("value"), py::arg("patience"))
+      .def("outcome_of", &Recorded::outcome_of, py::arg("place"))
+      .def("turns", &Recorded::turns)
       .def("finish", &Recorded::finish)
       .def("now", &Recorded::now)
       .def("failure", &Recorded::failure)

@@ -73,6 +73,13 @@ class Clients {
   [[nodiscard]] std::string verdict(const AgreedHistory& agreed, bool duplicated,
                                     std::uint64_t* undecided) const;
   [[nodiscard]] const std::vector<Recorded>& history() const { return history_; }
+  // An operation that somebody else has begun and looks after; it counts in the verdict as well.
+  // Returns its place in the history.
+  std::size_t add(Recorded recorded) {
+    history_.push_back(std::move(recorded));
+    return history_.size() - 1;
+  }
+  [[nodiscard]] Recorded& recorded(std::size_t place) { return history_[place]; }
   // What was found wrong on the way.
   [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
 

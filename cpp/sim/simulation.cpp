@@ -39,14 +39,17 @@ Simulation::Simulation(Plan plan, Watcher watcher, bool texts)
       timing_(stream(plan_.seed, 1)),
       disks_(stream(plan_.seed, 2)),
       network_(plan_.profile.network, stream(plan_.seed, 3)),
-      clients_(plan_.profile.work, stream(plan_.seed, 4), plan_.bug == PlantedBug::shared_session) {
+      clients_(plan_.profile.work, stream(plan_.seed, 4), plan_.bug == PlantedBug::shared_session),
+      direct_([this](DirectRequests::Sent sent) {
+        after(Duration::zero(), [this, sent = std::move(sent)] { hand_over(sent); });
+      }) {
   plan_.profile.options.seed = Seed{plan_.seed};
   world_ = std::make_unique<World>(plan_.profile.options, listeners());
   began_ = world_->now();
   faults_ = std::make_unique<Faults>(
       *world_, stream(plan_.seed, 5), plan_.profile,
       [this](Duration delay, std::function<void()> what) { after(delay, std::move(what)); },
-      [this](const Fault& fault) { apply(fault); });
+      [this](const Fault& fault) { act(fault); });
   for (const NodeId node : world_->nodes()) world_->set_instant_disk(node, false);
   for (std::size_t i = 0; i < clients_.count(); ++i) {
     after(microseconds(timing_.between(1, plan_.profile.work.think_us_max)),
@@ -54,7 +57,7 @@ Simulation::Simulation(Plan plan, Watcher watcher, bool texts)
   }
   for (const TimedFault& timed : plan_.script) {
     at_time(timed.at, [this, fault = timed.fault] {
-      if (!calm_) apply(fault);
+      if (!calm_) act(fault);
     });
   }
   if (plan_.misfortunes && plan_.profile.faults.any()) {
@@ -78,6 +81,7 @@ Listeners Simulation::listeners() {
 }
 
 void Simulation::answered(const Answered& answered) {
+  if (direct_.answered(answered, *world_, clients_)) return;
   const auto probe = probes_.find(answered.request.key);
   if (probe == probes_.end()) {
     clients_.answered(answered, *world_);
@@ -173,8 +177,9 @@ void Simulation::client_turn(std::size_t client) {
 // --- faults ---------------------------------------------------------------------------------
 
 void Simulation::at(Duration when, Fault fault) {
+  meddled_ = true;
   at_time(std::max(time_of(when), world_->now()), [this, fault = std::move(fault)] {
-    if (!calm_) apply(fault);
+    if (!calm_) act(fault);
   });
 }
 
@@ -200,6 +205,26 @@ void Simulation::end_pause(NodeId node) {
 }
 
 void Simulation::apply(const Fault& fault) {
+  meddled_ = true;
+  act(fault);
+}
+
+std::size_t Simulation::request(NodeId node, DirectRequest request, Duration patience) {
+  const std::size_t place = direct_.record(node, request, *world_, clients_);
+  hand_over({node, std::move(request), place, patience});
+  return place;
+}
+
+void Simulation::hand_over(DirectRequests::Sent sent) {
+  const NodeId node = sent.node;
+  if (paused(node)) {
+    held_[node].emplace_back([this, sent = std::move(sent)] { hand_over(sent); });
+  } else if (world_->running(node)) {
+    direct_.send(std::move(sent), *world_);
+  }
+}
+
+void Simulation::act(const Fault& fault) {
   result_.faults += 1;
   done_.push_back({world_->now(), fault});
   const auto kind = fault.kind;
@@ -332,7 +357,7 @@ bool Simulation::step(Duration end) {
 }
 
 void Simulation::run_until(Duration end) {
-  const bool punctual = !plan_.profile.faults.pauses && plan_.script.empty();
+  const bool punctual = !plan_.profile.faults.pauses && plan_.script.empty() && !meddled_;
   while (check() && turn(time_of(end))) {
     if (punctual) world_->check_overdue(milliseconds(20));
   }

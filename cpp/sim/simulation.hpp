@@ -13,6 +13,7 @@
 #include "base/prng.hpp"
 #include "base/time.hpp"
 #include "sim/clients.hpp"
+#include "sim/direct_requests.hpp"
 #include "sim/event_queue.hpp"
 #include "sim/fault.hpp"
 #include "sim/faults.hpp"
@@ -40,6 +41,9 @@ class Simulation {
   void at(Duration when, Fault fault);
   // Now.
   void apply(const Fault& fault);
+  // Hands a request to a node, now; one that is paused takes it when it goes on. Returns the place
+  // of the request in the clients' history. Precondition: the node runs.
+  std::size_t request(NodeId node, DirectRequest request, Duration patience);
 
   // One more event, if there is one up to `end`; else false. `end` counts from the beginning.
   bool step(Duration end);
@@ -73,8 +77,10 @@ class Simulation {
   void complete(NodeId node);
   void serve(NodeId node);
   void client_turn(std::size_t client);
+  void hand_over(DirectRequests::Sent sent);
   void answered(const Answered& answered);
   void misfortune();
+  void act(const Fault& fault);
   void carry_out(const Fault& fault);
   void stop_node(const Fault& fault);
   void end_pause(NodeId node);
@@ -104,8 +110,10 @@ class Simulation {
   std::map<NodeId, std::vector<std::function<void()>>> held_;  // until the node goes on
   std::map<RequestKey, NodeId> probes_;
   std::set<NodeId> probed_;
+  DirectRequests direct_;
   bool calm_ = false;
   bool duplicated_ = false;
+  bool meddled_ = false;  // somebody did something that is not in the plan
   std::vector<TimedFault> done_;
   RunResult result_;
   std::unique_ptr<World> world_;
