@@ -30,6 +30,7 @@ _SIMPLER = (
     (r"os\.PathLike(?! *\[)", "os.PathLike[str]"),
     (r"\bdict(?=[:\n,)])", "dict[str, typing.Any]"),
     (r"\blist(?=[:\n,)])", "list[typing.Any]"),
+    (r"\btuple(?=[:\n,)])", "tuple[typing.Any, ...]"),
 )
 
 

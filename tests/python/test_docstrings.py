@@ -22,11 +22,11 @@ import paxledger
 from paxledger import aio
 from paxledger.cluster import Cluster
 
-# All modules but those of the laboratory, which have tests of their own.
+# All modules but those of the laboratory and of the simulator, which have tests of their own.
 MODULES = sorted(
     f"paxledger.{module.name}"
     for module in pkgutil.iter_modules(paxledger.__path__)
-    if module.name not in ("_core", "__main__", "lab")
+    if module.name not in ("_core", "__main__", "lab", "sim")
 )
 # These need no example of their own.
 PLAIN = {"paxledger.errors"}
