@@ -48,6 +48,8 @@ def test_all_examples_are_there() -> None:
         "01_first_cluster.ipynb",
         "02_leader_failover.ipynb",
         "03_partitions.ipynb",
+        "04_simulated_faults.ipynb",
+        "05_paxos_step_by_step.ipynb",
     ]
 
 

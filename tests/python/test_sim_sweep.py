@@ -52,7 +52,8 @@ def test_threads_and_processes_give_the_same_rows(expected: pd.DataFrame) -> Non
 
 
 def test_a_dask_cluster_gives_the_same_rows(expected: pd.DataFrame) -> None:
-    distributed = pytest.importorskip("distributed", reason="Dask is not installed")
+    import distributed
+
     with (
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
