@@ -47,6 +47,7 @@ _GOOD = "#00785A"
 _LEADS = "#F0C24B"
 _FONT = 7.5
 _MESSAGES_LABELLED = 120
+_WORDS_MAX = 110
 _HALO = [withStroke(linewidth=2.4, foreground="white", alpha=0.9)]
 # How far a message gets that is lost at once, and one that finds nobody, of its whole way.
 _LOST_AT = 0.22
@@ -169,6 +170,7 @@ class _Picture:
         # Points on the paper for a millisecond, and from one node's line to the next.
         self.points_x = box.width * width * 72 / (self.last - self.first)
         self.points_y = box.height * height * 72 / (len(world.ids) + 0.15)
+        self.lanes = 0  # of words about faults, above the picture
         self.taken: list[tuple[float, float, float]] = []  # middles and radii of labels, in points
 
     def spot(self, x: float, y: float) -> tuple[float, float]:
@@ -254,22 +256,24 @@ class _Picture:
 
     def faults(self) -> None:
         """Marks when links were cut, mended or disturbed, with a word at the top."""
+        together: dict[tuple[float, str], list[str]] = {}
+        for time, text, words in self.world._simulation.faults():
+            kind, x = json.loads(text)["kind"], time * 1000
+            if kind in ("cut", "mend", "disturb", "heal", "slow_disk") and self.inside(x):
+                colour = _GOOD if kind in ("mend", "heal") else _FAULT
+                together.setdefault((x, colour), []).append(words)
         until = -math.inf
         lane = 0
-        for time, text, words in self.world._simulation.faults():
-            fault = json.loads(text)
-            x = time * 1000
-            if fault["kind"] not in ("cut", "mend", "disturb", "heal", "slow_disk"):
-                continue
-            if not self.inside(x):
-                continue
-            colour = _GOOD if fault["kind"] in ("mend", "heal") else _FAULT
+        for (x, colour), names in together.items():
             self.ax.axvline(x, color=colour, lw=1, ls=(0, (4, 3)), alpha=0.8, zorder=1)
+            line = ", ".join(names)
+            line = line if len(line) <= _WORDS_MAX else line[: _WORDS_MAX - 1] + "…"
             here = (x - self.first) * self.points_x
             lane = lane + 1 if here < until else 0
-            until = here + _points(words) + 12
+            until = max(until, here + _points(line) + 12)
+            self.lanes = max(self.lanes, lane + 1)
             self.ax.annotate(
-                words, (x, 1), xycoords=("data", "axes fraction"), xytext=(3, 3 + 10 * lane),
+                line, (x, 1), xycoords=("data", "axes fraction"), xytext=(3, 3 + 10 * lane),
                 textcoords="offset points", color=colour, fontsize=_FONT + 0.5,
                 annotation_clip=False,
             )  # fmt: skip
@@ -400,7 +404,7 @@ class _Picture:
         ax.grid(axis="x", color="#E4E4E4", lw=0.6, zorder=0)
         ax.set_axisbelow(True)
         if title:
-            ax.set_title(title, loc="left", fontsize=11, fontweight="bold", pad=24)
+            ax.set_title(title, loc="left", fontsize=11, fontweight="bold", pad=8 + 10 * self.lanes)
         found = {message.kind for message in shown}
         names: dict[str, list[str]] = {}
         for kind in KINDS:
