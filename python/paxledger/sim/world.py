@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import pandas as pd
 
 from paxledger import _core, views
-from paxledger._breakable import Breakable
 from paxledger.chain import Block, Chain
 from paxledger.errors import Timeout as TimeoutError_
-from paxledger.faults import Fault
 from paxledger.lab.result import Result
 from paxledger.lab.schedule import Schedule, Step
 from paxledger.lab.settings import flag_of, number_of
 from paxledger.sim import records
 from paxledger.sim.control import SimulatedBoard, SimulatedControl
-from paxledger.sim.node import Request, SimulatedNode, check_runs, octets_of
+from paxledger.sim.faults import WorldFaults
+from paxledger.sim.node import Request, SimulatedNode
 from paxledger.sim.plan import (
     DURATION_S_MAX,
     Network,
@@ -30,6 +29,7 @@ from paxledger.sim.plan import (
     text_of_plan,
 )
 from paxledger.sim.player import WorldMoment, WorldPlayer
+from paxledger.sim.requests import WorldRequests
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +67,7 @@ class Event(NamedTuple):
     text: str
 
 
-class World(Breakable):
+class World(WorldFaults, WorldRequests):
     """A cluster in one thread and in virtual time. Equal arguments and calls give equal runs.
 
     Nodes are 1 to `nodes`. Nothing happens until the world is told to `run` or to `step`. The nodes
@@ -426,204 +426,6 @@ class World(Breakable):
                 raise TimeoutError_(f"no node leads after {timeout:g} simulated seconds")
             self._advance(min(end, self.now + 0.005))
         return leader
-
-    def kill(self, node: int) -> Fault:
-        """The process of a node ends; what it has written stays.
-
-        Example:
-            >>> with world.kill(3):
-            ...     world.node(3).state
-            'stopped'
-        """
-        return self._board.kill(self._simulated.node_id(node))
-
-    def crash(self, node: int) -> Fault:
-        """Power loss: what the disk was not told to keep is lost in part.
-
-        Example:
-            >>> with world.crash(3):
-            ...     world.node(3).state
-            'stopped'
-        """
-        node = self._simulated.node_id(node)
-        self._draws += 1
-        draw = (self.seed * 0x9E3779B97F4A7C15 + self._draws) % (1 << 63)
-        return self._simulated_board.crash(node, draw)
-
-    def start(self, node: int, rejoin: bool = False) -> None:
-        """Starts a node that is down.
-
-        Args:
-            node: Its id.
-            rejoin: As for live nodes; a simulated one finds out by itself.
-
-        Example:
-            >>> _ = world.kill(3)
-            >>> world.start(3)
-            >>> world.node(3).state
-            'running'
-        """
-        node = self._simulated.node_id(node)
-        if self._simulated.state(node) == "stopped":
-            self._simulated.start(node, rejoin)
-        self._board.node_runs(node)
-
-    def restart(self, node: int) -> None:
-        """Kills a node and starts it again at once.
-
-        Example:
-            >>> world.restart(3)
-        """
-        self.kill(node)
-        self.start(node)
-
-    def pause(self, node: int) -> Fault:
-        """A node stands still until it is resumed, and hears nothing meanwhile.
-
-        Example:
-            >>> with world.pause(3):
-            ...     world.node(3).state
-            'paused'
-        """
-        return self._board.pause(self._simulated.node_id(node))
-
-    def resume(self, node: int) -> None:
-        """A paused node goes on.
-
-        Example:
-            >>> _ = world.pause(3)
-            >>> world.resume(3)
-            >>> world.node(3).state
-            'running'
-        """
-        node = self._simulated.node_id(node)
-        if self._simulated.state(node) == "paused":
-            self._simulated.resume(node)
-            self._board.node_runs(node)
-
-    def wipe(self, node: int) -> None:
-        """Everything that a node has on its disk is lost; the node goes down.
-
-        Example:
-            >>> world = World(seed=1)
-            >>> world.wipe(3)
-            >>> world.node(3).state
-            'stopped'
-        """
-        self._simulated.apply("lose_disk", node=self._simulated.node_id(node))
-
-    def slow_disk(self, node: int, seconds: float) -> None:
-        """No write of a node ends for so many seconds.
-
-        Example:
-            >>> world.slow_disk(1, 0.2)
-        """
-        number_of(seconds, "seconds", 0, 3600, "seconds", above=True)
-        node = self._simulated.node_id(node)
-        self._simulated.apply("slow_disk", node=node, duration_us=max(1, round(seconds * 1e6)))
-
-    def clock_jump(self, node: int, seconds: float) -> None:
-        """The wall clock of a node jumps; the clock of its timeouts does not.
-
-        Example:
-            >>> world.clock_jump(1, -3600)
-        """
-        number_of(seconds, "seconds", -1e9, 1e9, "seconds")
-        node = self._simulated.node_id(node)
-        self._simulated.apply("clock_jump", node=node, amount=round(seconds * 1e6))
-
-    def clock_rate(self, node: int, rate: float) -> None:
-        """All clocks of a node run so many times as fast, 0.8 to 1.2.
-
-        Example:
-            >>> world.clock_rate(1, 1.01)
-        """
-        number_of(rate, "rate", 0.8, 1.2)
-        node = self._simulated.node_id(node)
-        self._simulated.apply("clock_rate", node=node, amount=round((rate - 1) * 1e6))
-
-    def heal(self, patience: float = 30.0) -> None:
-        """Takes back every fault: mends links, resumes and starts nodes. Nothing is waited for.
-
-        Args:
-            patience: Not needed here.
-
-        Example:
-            >>> _ = world.partition([1], [2, 3])
-            >>> world.heal()
-            >>> world.link_faults()
-            {}
-        """
-        self._simulated.apply("heal")
-        self._simulated.forget_links()
-        self._board.clear()
-
-    # ---- requests
-
-    def put(
-        self, node: int, key: str | bytes, value: str | bytes, patience: float = 5.0
-    ) -> Request:
-        """Hands a put to a node now. It is sent once; the first one of a world opens a session.
-
-        Args:
-            node: Where; a paused one takes it when it goes on.
-            key: A text or bytes.
-            value: A text or bytes.
-            patience: After how many simulated seconds the node has to answer at the latest.
-
-        Raises:
-            BadRequest: The node is down, or the key is empty.
-            TooLarge: The key or value is.
-
-        Example:
-            >>> request = world.put(1, "alice", "555-0100")
-            >>> world.run(for_=0.1)
-            >>> request
-            <paxledger.sim.Request: put b'alice' at node 1: ok>
-        """
-        return self._ask(node, "put", key, octets_of(value, "value"), patience)
-
-    def get(
-        self, node: int, key: str | bytes, *, local: bool = False, patience: float = 5.0
-    ) -> Request:
-        """Asks a node for a value now.
-
-        Args:
-            node: As for `put`.
-            key: As for `put`.
-            local: Whatever the node has, old as it may be.
-            patience: As for `put`.
-
-        Example:
-            >>> request = world.get(1, "nobody", local=True)
-            >>> request.outcome
-            'not_found'
-        """
-        kind = "get_local" if flag_of(local, "local") else "get"
-        return self._ask(node, kind, key, b"", patience)
-
-    def delete(self, node: int, key: str | bytes, patience: float = 5.0) -> Request:
-        """Asks a node to remove a key now; as `put`.
-
-        Example:
-            >>> request = world.delete(1, "nobody")
-            >>> world.run(for_=0.1)
-            >>> request.outcome
-            'not_found'
-        """
-        return self._ask(node, "delete", key, b"", patience)
-
-    def _ask(
-        self, node: int, kind: str, key: str | bytes, value: bytes, patience: float
-    ) -> Request:
-        node = self._simulated.node_id(node)
-        octets = octets_of(key, "key")
-        number_of(patience, "patience", 0.001, 3600, "seconds")
-        check_runs(self._simulated.state(node), node)
-        place = self._simulation.request(node, kind, octets, value, patience)
-        request = Request(self, node, kind, octets, place)
-        self.requests.append(request)
-        return request
 
     # ---- looking
 
