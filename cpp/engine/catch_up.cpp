@@ -5,7 +5,8 @@ namespace paxledger::engine {
 std::optional<NodeId> CatchUp::pick(const paxos::Election& election, Height own, Instant now,
                                     bool urgent) {
   if (fetch_) {
-    if (now - fetch_->sent_at < answer_timeout_) return std::nullopt;
+    const Duration wait = fetch_->useless ? patience_ : answer_timeout_;
+    if (now - fetch_->sent_at < wait) return std::nullopt;
     fetch_.reset();
   }
   if (!urgent && now - progressed_at_ < patience_) return std::nullopt;
@@ -16,7 +17,7 @@ std::optional<NodeId> CatchUp::pick(const paxos::Election& election, Height own,
   if (ahead.size() > 1 && last_asked_) std::erase(ahead, *last_asked_);
   if (ahead.empty()) return std::nullopt;
   const NodeId peer = ahead[prng_.below(ahead.size())];
-  fetch_ = Fetch{peer, now};
+  fetch_ = Fetch{peer, own.next(), now};
   last_asked_ = peer;
   return peer;
 }
@@ -40,8 +41,8 @@ void CatchUp::hash_into(StateHasher& hasher) const {
   hasher.add(patience.count(), answer_timeout.count(), prng, progressed_at, last_asked);
   hasher.add(fetch.has_value());
   if (fetch) {
-    const auto& [peer, sent_at] = *fetch;
-    hasher.add(peer, sent_at);
+    const auto& [peer, first, sent_at, useless] = *fetch;
+    hasher.add(peer, first, sent_at, useless);
   }
   hasher.add(progress.size());
   for (const auto& [node, of_peer] : progress) {

@@ -25,16 +25,26 @@ class CatchUp {
 
   struct Fetch {
     NodeId peer;
+    Height first;  // the first block that was asked for
     Instant sent_at;
+    bool useless = false;  // it was answered, and the node stands where it stood
   };
   [[nodiscard]] const std::optional<Fetch>& fetch() const { return fetch_; }
 
   // Whether somebody is ahead and nothing moved for a while (`urgent`: at once): the peer to fetch
   // from. The caller sends FetchBlocks.
   std::optional<NodeId> pick(const paxos::Election& election, Height own, Instant now, bool urgent);
-  // Blocks came from `from`; the fetch is over if it was asked there.
-  void on_blocks(NodeId from) {
-    if (fetch_ && fetch_->peer == from) fetch_.reset();
+  // Blocks from `first` on came from `from`, and the node stands at `own` now. Only the answer to
+  // what was asked ends a fetch: old answers and copies of them must not make new questions, or
+  // each of those has an answer, too, and they would be ever more. An answer that was of no use
+  // ends it after a while, and not at once, for the same reason.
+  void on_blocks(NodeId from, Height first, Height own) {
+    if (!fetch_ || fetch_->peer != from || fetch_->first != first) return;
+    if (own >= first) {
+      fetch_.reset();
+    } else {
+      fetch_->useless = true;
+    }
   }
   // Whether it is time to push blocks to `peer`, whose heartbeat says that it stands at `height`:
   // it stood there before, and nothing was pushed lately.

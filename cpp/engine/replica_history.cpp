@@ -124,19 +124,24 @@ void Replica::Impl::take(BlocksLoaded& input) {
 }
 
 void Replica::Impl::on(NodeId from, const paxos::Blocks& message) {
-  catch_up_.on_blocks(from);
-  if (leader_) return;  // decides by itself; if it is deposed, it will hear of it
+  // A leader decides by itself; if it is deposed, it will hear of it.
+  const bool progressed = !leader_ && apply_fetched(from, message);
+  catch_up_.on_blocks(from, message.first, applied_.height());
+  if (progressed && message.head.height > applied_.height()) catch_up(true);
+}
+
+bool Replica::Impl::apply_fetched(NodeId from, const paxos::Blocks& message) {
   bool progressed = false;
   Height height = message.first;
   for (const auto& octets : message.blocks) {
     const Height at = std::exchange(height, height.next());
     if (at <= applied_.height()) continue;
-    if (at != applied_.height().next()) return;  // a gap: not the answer to what we asked
+    if (at != applied_.height().next()) return false;  // a gap: not the answer to what we asked
     auto block = ledger::decode_block(octets);
     if (!block) {
       notice(Notice::Level::error, "refused block " + std::to_string(at.value()) + " from node " +
                                        std::to_string(from.value()) + ": " + block.error().message);
-      return;
+      return false;
     }
     // Rule 9: what comes from a peer must link to the head that this node knows.
     auto applied = applied_.apply_block(*block);
@@ -145,12 +150,12 @@ void Replica::Impl::on(NodeId from, const paxos::Blocks& message) {
                                        std::to_string(from.value()) +
                                        " does not link: " + applied.error().message);
       note_conflict(from, at);
-      return;
+      return false;
     }
     on_applied(std::move(*applied));
     progressed = true;
   }
-  if (progressed && message.head.height > applied_.height()) catch_up(true);
+  return progressed;
 }
 
 // --- abstaining and rejoining ----------------------------------------------------------------

@@ -109,6 +109,8 @@ class Replica::Impl {
   void compare_head(NodeId from, const paxos::Head& head);
   void note_conflict(NodeId from, Height height);
   void catch_up(bool urgent);
+  // Whether all of it was fit to be applied, and some of it was new.
+  bool apply_fetched(NodeId from, const paxos::Blocks& message);
   void watch_repair();
   void drive_rejoin();
   [[nodiscard]] bool is_abstaining() const {
