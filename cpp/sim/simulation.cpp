@@ -19,6 +19,9 @@ constexpr std::uint64_t kCalmThinkUsMax = 20'000;
 // Bounds of the liveness phase.
 constexpr int kRecoveryElectionTimeouts = 10;
 constexpr Duration kRecoverySlack = milliseconds(100);
+// A node that is far behind fetches block by block where messages are small: question, reading,
+// answer.
+constexpr Duration kRecoveryPerMissingBlock = milliseconds(3);
 constexpr Duration kClientsSettle = std::chrono::seconds(20);
 
 // One stream of chance for each thing that draws, so that one of them drawing more or less does
@@ -441,12 +444,18 @@ void Simulation::recover() {
   clients_.settle_down();
   clients_.begin_no_more();
   const Duration election = plan_.profile.options.timing.election_timeout;
+  std::uint64_t missing = 0;
+  for (const NodeId node : world_->nodes()) {
+    const Height height = world_->replica(node).applied().height();
+    missing = std::max(missing, world_->history().height().value() - height.value());
+  }
+  const Duration limit = kRecoveryElectionTimeouts * election + kRecoverySlack +
+                         static_cast<std::int64_t>(missing) * kRecoveryPerMissingBlock;
   const Duration taken =
-      wait_for(kRecoveryElectionTimeouts * election + kRecoverySlack,
-               "10 election timeouts after everything was healed", [this](auto* why) {
-                 probe_all();
-                 return serves(why);
-               });
+      wait_for(limit, "10 election timeouts after everything was healed", [this](auto* why) {
+        probe_all();
+        return serves(why);
+      });
   result_.recovery_ms = static_cast<std::uint64_t>(duration_cast<milliseconds>(taken).count());
   result_.recovery_election_timeouts =
       static_cast<double>(taken.count()) / static_cast<double>(election.count());
