@@ -369,8 +369,8 @@ void Clients::refused(Client& client, std::uint64_t sequence, ErrorCode code) {
   if (code == ErrorCode::session_expired) {
     // An earlier attempt may have been applied before the session ended: outcome unknown.
     if (operation.attempts == 1) {
-      expired_.insert({client.session, Sequence(sequence)});
-      history_[operation.history].excluded = true;
+      must_not_apply_.insert({client.session, Sequence(sequence)});
+      history_[operation.history].refused = true;
     }
     client.operations.erase(sequence);
     client.expired = true;
@@ -381,7 +381,7 @@ void Clients::refused(Client& client, std::uint64_t sequence, ErrorCode code) {
   // (A network that doubles messages may hand a refused Forward over a second time, so the claim
   // is checked for networks that did not. TCP does not.)
   if (no_effect && operation.attempts == 1) {
-    refused_.insert({client.session, Sequence(sequence)});
+    must_not_apply_.insert({client.session, Sequence(sequence)});
     history_[operation.history].refused = true;
   }
   client.operations.erase(sequence);
@@ -394,9 +394,8 @@ bool Clients::idle() const {
 
 std::string Clients::verdict(const AgreedHistory& agreed, bool duplicated,
                              std::uint64_t* undecided) const {
-  std::set<std::pair<SessionId, Sequence>> must_not_apply = expired_;
-  if (!duplicated) must_not_apply.insert(refused_.begin(), refused_.end());
-  for (const auto& [session, sequence] : must_not_apply) {
+  for (const auto& [session, sequence] : must_not_apply_) {
+    if (duplicated) break;
     const auto* outcome = agreed.outcome(session, sequence);
     if (outcome != nullptr && outcome->had_effect) {
       return "reply: session " + std::to_string(session.value()) + " sequence " +

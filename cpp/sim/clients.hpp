@@ -130,8 +130,7 @@ class Clients {
   std::map<RequestKey, std::pair<std::size_t, std::uint64_t>> requests_;
   std::vector<Recorded> history_;
   // Commands whose only attempt was answered as having no effect.
-  std::set<std::pair<SessionId, Sequence>> expired_;  // since their session was over
-  std::set<std::pair<SessionId, Sequence>> refused_;
+  std::set<std::pair<SessionId, Sequence>> must_not_apply_;
   std::vector<std::string> violations_;
   Height done_;  // every write that a client knows to be done is at or below this height
   std::uint64_t answered_ = 0;

@@ -34,8 +34,11 @@ class Network {
 
   // Replaces what was said of the link before.
   void disturb(const Link& link, const LinkEffect& effect);
-  // From now on messages neither get lost nor linger.
-  void calm_down() { calm_ = true; }
+  // From now on messages neither get lost nor linger, nor wait for those that do.
+  void calm_down() {
+    calm_ = true;
+    last_arrival_.clear();
+  }
   void clear_effects() { effects_.clear(); }
 
  private:
