@@ -357,7 +357,7 @@ def block_html(block: Block) -> str:
     )
     return _page(
         f'<div class="pxl-t">Block {block.height:,} <span class="pxl-q">'
-        f"{len(listed):,} operations</span></div>",
+        f"{len(listed):,} operation{'' if len(listed) == 1 else 's'}</span></div>",
         f"<table><tbody>{facts}</tbody></table>",
         problem,
         f'<div class="pxl-t" style="margin-top:10px">Operations</div><table><tbody>{lines}'

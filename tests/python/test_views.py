@@ -102,6 +102,15 @@ def test_each_block_points_to_the_one_before_and_long_chains_are_cut(cluster: Cl
     assert "is empty" in Page(Chain([])._repr_html_()).text
 
 
+def test_a_block_counts_its_operations_in_words_that_fit(cluster: Cluster) -> None:
+    chain = cluster.chain(1)
+    for block in chain:
+        count = len(block.operations)
+        words = "operation" if count == 1 else "operations"
+        assert f"{count} {words}" in Page(block._repr_html_()).words
+    assert 1 in {len(block.operations) for block in chain}
+
+
 def test_forged_blocks_and_broken_links_are_marked(cluster: Cluster) -> None:
     chain = cluster.chain(1)
     assert "pxl-broken" not in Page(chain._repr_html_()).text
