@@ -6,8 +6,9 @@
 
 namespace paxledger {
 
-// Called with what was broken and where, before the process ends; it may throw instead of returning.
-// For a simulation, which is one of many in its process and ends alone. Set while one thread runs.
+// Called with what was broken and where, before the process ends; it may throw instead of
+// returning. For a simulation, which is one of many in its process and ends alone. Set while one
+// thread runs.
 using InvariantHandler = void (*)(std::string_view what, std::source_location where);
 // Gives the handler that was set before; none at first.
 InvariantHandler set_invariant_handler(InvariantHandler wanted);
