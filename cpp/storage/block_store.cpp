@@ -173,10 +173,12 @@ Result<void> BlockStore::open_head() {
 
 // What was appended after the last sync may be known to the kernel only, and after a failed sync
 // the kernel may even think that the disk has it. Written again, it is certain to be part of the
-// next sync.
+// next sync. So it is with a file that was just begun: until one of its blocks is known to be
+// synced, neither its header nor its directory entry is.
 Result<void> BlockStore::write_unsynced_again() {
-  if (synced_ >= height_ || files_.empty()) return {};
+  if (files_.empty()) return {};
   const BlockFile& file = files_.back();
+  if (synced_ >= height_ && synced_ >= file.first) return {};
   const Height from = std::max(synced_.next(), file.first);
   const std::uint64_t start =
       from == file.first ? 0 : file.offsets[from.value() - file.first.value()];

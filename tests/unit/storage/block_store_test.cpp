@@ -256,6 +256,33 @@ TEST(BlockStore, MakesDurableAgainWhatAFailedSyncLeftInTheCache) {
   EXPECT_EQ(open_blocks(*disk, Height(4)).blocks.size(), 4u);
 }
 
+// A process ends when it has begun a file and put no block into it. For the next one there is
+// nothing that was not synced, but for the file itself.
+TEST(BlockStore, MakesAFileDurableThatAnEarlierProcessOnlyBegan) {
+  const auto chain = make_chain(30);
+  for (const std::size_t before : {std::size_t{0}, std::size_t{17}}) {
+    SCOPED_TRACE(before);
+    auto disk = new_block_disk();
+    auto store = open_blocks(*disk).store;
+    ASSERT_TRUE(store->append(std::span(chain).first(before)).ok());
+    ASSERT_TRUE(store->sync().ok());
+    // Room is left in no file: the next block begins one, whose header is all that is written.
+    store = std::move(BlockStore::open(*disk, kBlockPlace, {1}, Height(before), {}, {})->store);
+    disk->crash_at(disk->operations() + 1);
+    ASSERT_FALSE(store->append(std::span(chain).subspan(before, 1)).ok());
+    disk->restart();
+    {
+      auto reopened = open_blocks(*disk, Height(before));
+      ASSERT_EQ(reopened.store->height(), Height(before));
+      ASSERT_TRUE(reopened.store->append(std::span(chain).subspan(before, 2)).ok());
+      EXPECT_EQ(*reopened.store->sync(), Height(before + 2));
+    }
+    Prng random(Seed{1});
+    disk->power_loss(sim::SimulatedDisk::Unsynced::lost, random);
+    EXPECT_EQ(open_blocks(*disk, Height(before + 2)).store->height(), Height(before + 2));
+  }
+}
+
 TEST(BlockStore, KeepsEverythingSyncedWhereverACrashStrikes) {
   using Unsynced = sim::SimulatedDisk::Unsynced;
   const auto chain = make_chain(24, 300);
