@@ -81,7 +81,12 @@ Result<BlockStore::Opened> BlockStore::open(Disk& disk, const BlockPlace& place,
     store->files_.push_back({file.first, std::move(file.offsets), file.end});
   }
   store->height_ = outcome->height;
-  store->synced_ = std::min(outcome->height, known_durable);
+  // If blocks are missing, those that are there may have come back since then. That all but the
+  // newest of the known ones are synced where none is missing is what append() sees to.
+  store->known_durable_ = known_durable;
+  if (known_durable > Height(0) && outcome->height >= known_durable) {
+    store->synced_ = Height(known_durable.value() - 1);
+  }
   opened.report.known_through = outcome->known_through;
   using Rest = BlockRecovery::Outcome::Rest;
   if (outcome->rest == Rest::damaged) {
@@ -192,6 +197,19 @@ Result<void> BlockStore::write_unsynced_again() {
 
 Result<void> BlockStore::append(std::span<const ledger::Block> blocks) {
   if (failed_) return failure_;
+  if (height_ < known_durable_ && height_.plus(blocks.size()) >= known_durable_) {
+    // The last of the missing blocks says to the next start that none is missing.
+    const std::size_t before = known_durable_.value() - height_.value() - 1;
+    const auto written = write(blocks.first(before));
+    if (!written) return written.error();
+    const auto synced = sync();
+    if (!synced) return synced.error();
+    blocks = blocks.subspan(before);
+  }
+  return write(blocks);
+}
+
+Result<void> BlockStore::write(std::span<const ledger::Block> blocks) {
   std::string frames;
   std::vector<std::uint32_t> offsets;
   const auto flush = [&]() -> Result<void> {
@@ -319,6 +337,7 @@ Result<void> BlockStore::set_aside_from(Height first) {
   if (failed_) return failure_;
   if (first > height_) return {};
   invariant(first > Height(0), "block 0 is genesis and stands in no file");
+  known_durable_ = std::max(known_durable_, synced_);
   const std::size_t index = file_of(first);
   BlockFile& file = files_[index];
   const Height file_first = file.first;

@@ -43,7 +43,9 @@ using Progress = std::function<void(std::uint64_t done, std::uint64_t total)>;
 //  1. The blocks 1 … height() stand in the files, one frame each, in height order.
 //  2. synced() <= height(); blocks up to synced() survive a power loss.
 //  3. Files are only appended to; what leaves them goes to set-aside.
-//  4. After the first failed write or sync every further append and sync fails.
+//  4. Where blocks were set aside that the log takes for durable, the files reach that height again
+//     only after all blocks below it are synced.
+//  5. After the first failed write or sync every further append and sync fails.
 // Not thread-safe. Does not own the disk.
 class BlockStore {
  public:
@@ -107,6 +109,7 @@ class BlockStore {
 
   BlockStore(Disk& disk, BlockPlace place, BlockStoreOptions options);
   Result<void> begin_file(Height first, const Digest& previous);
+  Result<void> write(std::span<const ledger::Block> blocks);
   Result<void> write_frames(std::string_view frames);
   Result<void> open_head();
   Result<void> write_unsynced_again();
@@ -127,6 +130,7 @@ class BlockStore {
   std::size_t reader_file_ = 0;
   Height height_;
   Height synced_;
+  Height known_durable_;  // what the log may say is durable, although it was set aside
   std::uint64_t unsynced_bytes_ = 0;
   bool directory_dirty_ = false;
   bool failed_ = false;

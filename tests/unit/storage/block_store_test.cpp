@@ -256,6 +256,48 @@ TEST(BlockStore, MakesDurableAgainWhatAFailedSyncLeftInTheCache) {
   EXPECT_EQ(open_blocks(*disk, Height(4)).blocks.size(), 4u);
 }
 
+// The log knows that twelve blocks were durable, and goes on to know it after the fifth was
+// damaged. What comes back from peers was not synced then, whatever its height.
+TEST(BlockStore, MakesDurableAgainWhatCameBackAfterDamage) {
+  const auto chain = make_chain(14);
+  const Height known(12);
+  for (std::size_t given = 5; given <= 14; ++given) {
+    for (const bool fails : {false, true}) {
+      SCOPED_TRACE(std::to_string(given) + (fails ? ", the sync fails" : ""));
+      auto disk = new_block_disk();
+      {
+        auto store =
+            std::move(BlockStore::open(*disk, kBlockPlace, {1 << 20}, Height(0), {}, {})->store);
+        ASSERT_TRUE(store->append(std::span(chain).first(12)).ok());
+        ASSERT_TRUE(store->sync().ok());
+        const auto fifth = disk->content(block_path(1)).find("command 0 of block 5");
+        disk->flip(block_path(1), fifth, 1);
+      }
+      const auto open = [&] {
+        return std::move(BlockStore::open(*disk, kBlockPlace, {1 << 20}, known, {}, {})->store);
+      };
+      {
+        auto store = open();
+        ASSERT_EQ(store->height(), Height(4));
+        ASSERT_TRUE(store->append(std::span(chain).subspan(4, given - 4)).ok());
+        if (fails) disk->fail_sync_of("blocks");
+        if (fails) {
+          EXPECT_FALSE(store->sync().ok());
+        }
+      }
+      disk->restart();  // the process ended
+      {
+        auto store = open();
+        ASSERT_EQ(store->height(), Height(given));
+        EXPECT_EQ(*store->sync(), Height(given));
+      }
+      Prng random(Seed{1});
+      disk->power_loss(sim::SimulatedDisk::Unsynced::lost, random);
+      EXPECT_EQ(open()->height(), Height(given));
+    }
+  }
+}
+
 // A process ends when it has begun a file and put no block into it. For the next one there is
 // nothing that was not synced, but for the file itself.
 TEST(BlockStore, MakesAFileDurableThatAnEarlierProcessOnlyBegan) {
