@@ -36,8 +36,8 @@ std::string told(const ExploreReport& report) {
 TEST(ExplorerTest, ADuelIsExploredToItsEndWithoutAViolation) {
   const ExploreReport report = explore(duel());
   EXPECT_EQ(report.verdict, ExploreVerdict::exhausted) << told(report);
-  EXPECT_EQ(report.states, 352'144u);
-  EXPECT_EQ(report.transitions, 1'659'361u);
+  EXPECT_EQ(report.states, 355'648u);
+  EXPECT_EQ(report.transitions, 1'671'807u);
   EXPECT_EQ(report.depth, 28u);
 }
 
