@@ -151,7 +151,7 @@ ITSELF.append({"again": ITSELF})
         ("msgpack", 2**64, "no int of 65 bits"),
         ("msgpack", [-(2**63) - 1], r"at value\[0\], MessagePack has no int of 64 bits"),
         ("msgpack", {2**64: 1}, "no int of 65 bits"),
-        pytest.param("json", 10**5000, "4300 digits", id="huge int"),
+        pytest.param("json", 10**5000, "4300", id="huge int"),
         ("json", deep(257), "nested more than 256 deep"),
         ("json", deep(257, "dict"), "nested more than 256 deep"),
         ("msgpack", deep(257), "nested more than 256 deep"),
