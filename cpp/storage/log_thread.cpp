@@ -1,10 +1,7 @@
 #include "storage/log_thread.hpp"
 
 #include <chrono>
-#include <iterator>
 #include <utility>
-
-#include "wire/log_record.hpp"
 
 namespace paxledger::storage {
 
@@ -51,8 +48,7 @@ void LogThread::stop() {
 }
 
 void LogThread::submit(Ticket ticket, std::vector<paxos::DurableRecord> records) {
-  std::size_t bytes = 0;
-  for (const auto& record : records) bytes += wire::log_record_bytes(record);
+  const std::size_t bytes = bytes_of(records);
   {
     std::unique_lock lock(mutex_);
     room_.wait(lock, [this] {
@@ -60,7 +56,7 @@ void LogThread::submit(Ticket ticket, std::vector<paxos::DurableRecord> records)
     });
     if (failed_) return;
     queued_bytes_ += bytes;
-    queue_.push_back({ticket, std::move(records), bytes});
+    queue_.submit(ticket, std::move(records));
   }
   work_.notify_one();
 }
@@ -68,43 +64,27 @@ void LogThread::submit(Ticket ticket, std::vector<paxos::DurableRecord> records)
 void LogThread::trim(Height blocks_through) {
   {
     const std::lock_guard lock(mutex_);
-    if (trim_to_ >= blocks_through) return;
-    trim_to_ = blocks_through;
-    trim_wanted_ = true;
+    if (!queue_.trim(blocks_through)) return;
   }
   work_.notify_one();
 }
 
 void LogThread::run() {
   for (;;) {
-    std::vector<paxos::DurableRecord> records;
-    Ticket highest;
-    std::size_t bytes = 0;
-    Height trim_to;
-    bool trims = false;
+    LogWork work;
     {
       std::unique_lock lock(mutex_);
-      work_.wait(lock, [this] { return !queue_.empty() || trim_wanted_ || stopping_; });
-      if (queue_.empty() && !trim_wanted_ && stopping_) return;
-      std::size_t taken = 0;
-      while (taken < queue_.size() && (taken == 0 || bytes < options_.group_bytes_max)) {
-        Submission& submission = queue_[taken++];
-        bytes += submission.bytes;
-        highest = submission.ticket;
-        std::move(submission.records.begin(), submission.records.end(),
-                  std::back_inserter(records));
-      }
-      queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(taken));
-      trims = std::exchange(trim_wanted_, false);
-      trim_to = trim_to_;
+      work_.wait(lock, [this] { return !queue_.empty() || stopping_; });
+      if (queue_.empty()) return;
+      work = queue_.take(options_.group_bytes_max);
       if (spare_state_ == Spare::ready && log_->wants_spare()) log_->spare_is_ready();
     }
-    const bool written =
-        write_group(std::move(records), highest) && (!trims || write_trim(trim_to));
+    const bool written = write_group(std::move(work.records), work.highest) &&
+                         (!work.trim_to || write_trim(*work.trim_to));
     if (!written) return;
     {
       const std::lock_guard lock(mutex_);
-      queued_bytes_ -= bytes;
+      queued_bytes_ -= work.bytes;
       // The log took the spare for a segment; the next one can be prepared.
       if (spare_state_ == Spare::ready && log_->wants_spare()) spare_state_ = Spare::wanted;
     }

@@ -15,6 +15,7 @@
 #include "base/result.hpp"
 #include "storage/fatal.hpp"
 #include "storage/log.hpp"
+#include "storage/log_queue.hpp"
 #include "storage/sync_counters.hpp"
 #include "wire/log_record.hpp"
 
@@ -73,18 +74,11 @@ class LogThread {
   SyncCounters counters_;
   std::atomic<std::size_t> queued_bytes_{0};
 
-  struct Submission {
-    Ticket ticket;
-    std::vector<paxos::DurableRecord> records;
-    std::size_t bytes = 0;
-  };
   std::mutex mutex_;
   std::condition_variable work_;   // for the writer
   std::condition_variable room_;   // for submit()
   std::condition_variable spare_;  // for the preparer
-  std::vector<Submission> queue_;
-  Height trim_to_;
-  bool trim_wanted_ = false;
+  LogQueue queue_;
   bool stopping_ = false;
   bool failed_ = false;
   enum class Spare : std::uint8_t { none, wanted, ready } spare_state_ = Spare::none;
