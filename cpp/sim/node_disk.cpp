@@ -4,104 +4,369 @@
 #include <utility>
 
 #include "base/invariant.hpp"
+#include "ledger/chain.hpp"
+#include "storage/block_file.hpp"
 
 namespace paxledger::sim {
 
-engine::Persist NodeDisk::complete_write() {
-  invariant(writing(), "a write is completed only while one is pending");
-  engine::Persist write = std::move(pending_.front());
-  pending_.pop_front();
-  for (const auto& record : write.records) durable_.replay(record);
-  return write;
+namespace {
+
+// The preparer of spare segments is a thread of its own: so many writes it takes.
+constexpr std::size_t kWritesUntilSpare = 2;
+
+// As storage::LogThreadOptions has it.
+constexpr std::size_t kGroupBytesMax = std::size_t{16} << 20;
+
+}  // namespace
+
+NodeDisk::NodeDisk(std::string cluster_name, ClusterId cluster, NodeId node,
+                   const DiskOptions& options)
+    : root_("/data/" + std::to_string(node.value())),
+      cluster_name_(std::move(cluster_name)),
+      cluster_(cluster),
+      node_(node),
+      options_(options),
+      disk_(std::make_unique<SimulatedDisk>()) {}
+
+NodeDisk::~NodeDisk() = default;
+
+storage::StorageOptions NodeDisk::storage_options(storage::OpenMode mode) const {
+  storage::StorageOptions options;
+  options.directory = root_;
+  options.cluster_name = cluster_name_;
+  options.cluster = cluster_;
+  options.node = node_;
+  options.mode = mode;
+  options.log.segment_bytes = options_.segment_bytes;
+  options.blocks.file_bytes = options_.block_file_bytes;
+  return options;
 }
 
-void NodeDisk::append_block(const ledger::Block& block) {
-  invariant(block.header.height.value() == blocks_.size() + 1, "blocks are appended in order");
-  blocks_.emplace_back(ledger::encode_block(block));
+storage::LogPlace NodeDisk::log_place() const {
+  return {paths().log(), paths().set_aside(), cluster_, node_};
 }
 
-void NodeDisk::trim_log() {
-  sync_blocks();
-  trimmed_ = std::max(trimmed_, Slot(synced_));
-  durable_.trim(trimmed_);
+storage::BlockPlace NodeDisk::block_place() const {
+  return {paths().blocks(), paths().set_aside(), cluster_};
 }
 
-std::vector<SharedBytes> NodeDisk::load(Height first, std::size_t bytes_max) const {
-  std::vector<SharedBytes> found;
-  std::size_t bytes = 0;
-  for (std::size_t i = first.value() == 0 ? 0 : first.value() - 1; i < blocks_.size(); ++i) {
-    if (!found.empty() && bytes + blocks_[i].size() > bytes_max) break;
-    bytes += blocks_[i].size();
-    found.push_back(blocks_[i]);
+// --- starting ---------------------------------------------------------------------------------
+
+Result<storage::RecoveredStorage> NodeDisk::recover(const storage::BlockConsumer& consume) {
+  using storage::OpenMode;
+  const auto there = disk_->exists(paths().identity());
+  if (!there) return there.error();
+  const OpenMode without = begun_ ? OpenMode::rejoin : OpenMode::initialise;
+  const OpenMode mode = *there ? OpenMode::open_existing : without;
+  auto found = storage::recover_storage(*disk_, storage_options(mode), consume, {});
+  // What the message advises. Only an identity makes a start fail for damage.
+  if (!found && found.error().code == ErrorCode::damaged) {
+    found = storage::recover_storage(*disk_, storage_options(OpenMode::rejoin), consume, {});
   }
   return found;
 }
 
-void NodeDisk::crash(Prng* chaos) {
-  std::size_t kept = synced_;
-  if (chaos != nullptr) {
-    kept = chaos->between(synced_, blocks_.size());
-    // Whole writes first, then perhaps the first records of the next one: a torn write.
-    std::uint64_t survivors = chaos->between(0, pending_.size());
-    while (survivors-- > 0) complete_write();
-    if (writing() && chaos->chance(1, 2)) {
-      const auto& torn = pending_.front().records;
-      const std::uint64_t records = chaos->between(0, torn.size());
-      for (std::size_t i = 0; i < records; ++i) durable_.replay(torn[i]);
-    }
+Result<engine::Recovered> NodeDisk::start() {
+  invariant(!open(), "a node starts after it ended");
+  engine::Recovered recovered(cluster_);
+  const auto apply = [&](const ledger::Block& block) -> Result<void> {
+    const auto applied = recovered.applied.apply_block(block);
+    return applied ? Result<void>() : applied.error();
+  };
+  auto found = recover(apply);
+  if (!found) {
+    disk_->restart();
+    return found.error();
   }
-  blocks_.resize(kept);
-  // What is found at the start is what the node trusts from then on.
-  synced_ = kept;
+  begun_ = true;
+  recovered.durable = std::move(found->durable);
+  recovered.log_complete_above = found->log_complete_above;
+  recovered.damage = std::move(found->damage);
+  recovered.repair_through = found->repair_through;
+  recovered.log_lost = found->log_lost;
+  notices_ = std::move(found->notices);
+  storage_ = std::move(*found);
+  failure_.reset();
+  writes_without_spare_ = 0;
+
+  remembered_.durable = std::exchange(durable_, {});
+  remembered_.pending.assign(std::make_move_iterator(pending_.begin()),
+                             std::make_move_iterator(pending_.end()));
   pending_.clear();
+  remembered_.synced = std::exchange(synced_, storage_->blocks->synced());
+  remembered_.log_lost = std::exchange(log_lost_, false);
+  remembered_.blocks_lost = std::exchange(blocks_lost_, recovered.repair_through > Height(0));
+  remembered_.torn = std::exchange(torn_, false);
+  repair_through_ = recovered.repair_through;
+  remembered_.decided = std::exchange(decided_at_start_, recovered.applied.height());
+  trimmed_ = recovered.log_complete_above;
+  durable_ = recovered.durable;
+  // Storage says nothing of acceptances that blocks stand for; they are in the log all the same.
+  if (!remembered_.log_lost) durable_.accepted.merge(std::map(remembered_.durable.accepted));
+  durable_.trim(trimmed_);
   at_start_ = durable_;
+  return recovered;
+}
+
+// --- running ----------------------------------------------------------------------------------
+
+bool NodeDisk::check(const Result<void>& result) {
+  if (!result && !failure_) failure_ = result.error();
+  return result.ok();
+}
+
+void NodeDisk::begin_write(engine::Persist write) {
+  invariant(open(), "a node writes while it runs");
+  queue_.submit(write.ticket, write.records);
+  pending_.push_back(std::move(write));
+}
+
+bool NodeDisk::prepare_spare() {
+  storage::Log& log = *storage_->log;
+  if (!log.wants_spare() || ++writes_without_spare_ < kWritesUntilSpare) return true;
+  writes_without_spare_ = 0;
+  if (!check(storage::prepare_spare(*disk_, log.spare_path(), log.segment_bytes()))) return false;
+  log.spare_is_ready();
+  return true;
+}
+
+bool NodeDisk::write_group(storage::LogWork work) {
+  storage::Log& log = *storage_->log;
+  if (!work.records.empty() && !check(log.append(work.records))) return false;
+  for (const auto& record : work.records) durable_.replay(record);
+  if (!work.trim_to) return true;
+  if (!check(log.trim(*work.trim_to))) return false;
+  trimmed_ = std::max(trimmed_, log.complete_above());
+  durable_.trim(trimmed_);
+  return true;
+}
+
+std::vector<engine::Persist> NodeDisk::complete_writes(std::size_t count) {
+  invariant(writing() && count > 0, "a write is completed only while one is pending");
+  if (failure_ || !flush_blocks() || !prepare_spare()) return {};
+  storage::LogWork work = queue_.take(kGroupBytesMax, count);
+  const Ticket highest = work.highest;
+  if (!write_group(std::move(work))) return {};
+  std::vector<engine::Persist> done;
+  while (writing() && pending_.front().ticket <= highest) {
+    done.push_back(std::move(pending_.front()));
+    pending_.pop_front();
+  }
+  return done;
+}
+
+void NodeDisk::append_block(const ledger::Block& block) {
+  invariant(block.header.height.value() == block_count() + 1, "blocks are appended in order");
+  unwritten_.push_back(block);
+}
+
+bool NodeDisk::flush_blocks() {
+  if (unwritten_.empty()) return true;
+  const bool written = check(storage_->blocks->append(unwritten_));
+  unwritten_.clear();
+  return written;
+}
+
+void NodeDisk::sync_blocks() {
+  if (failure_ || !open() || !flush_blocks()) return;
+  const auto height = storage_->blocks->sync();
+  if (!check(height ? Result<void>() : height.error())) return;
+  synced_ = *height;
+  // The log goes on to know of blocks that are missing until they are there again.
+  if (synced_ >= repair_through_) blocks_lost_ = false;
+  queue_.trim(*height);
+  // The writer of the log wakes up for the trim; what is submitted leaves with its own write.
+  write_group(queue_.take(0, 0));
+}
+
+void NodeDisk::trim_log() {
+  if (failure_ || !open() || !flush_blocks()) return;
+  // Promises of what is promised already, until the segment is full.
+  const std::vector<paxos::DurableRecord> filler(200, paxos::PromiseRecord{durable_.promised});
+  storage::Log& log = *storage_->log;
+  const std::uint64_t begin = log.next_sequence();
+  const std::size_t segments = log.segment_count();
+  while (log.segment_count() == segments && log.next_sequence() < begin + 10'000) {
+    if (!check(log.append(filler))) return;
+  }
+  sync_blocks();
+}
+
+Result<std::vector<SharedBytes>> NodeDisk::load(Height first, std::size_t bytes_max) {
+  if (!flush_blocks()) return *failure_;
+  return storage_->blocks->read(first, bytes_max);
+}
+
+void NodeDisk::set_blocks_aside(Height first) {
+  if (failure_ || !flush_blocks()) return;
+  if (!check(storage_->blocks->set_aside_from(first))) return;
+  synced_ = std::min(synced_, storage_->blocks->synced());
+  // The log knows of those that were synced.
+  repair_through_ = std::max(repair_through_, storage_->log->blocks_through());
+  blocks_lost_ = true;
+}
+
+// --- ends -------------------------------------------------------------------------------------
+
+void NodeDisk::close() {
+  storage_.reset();
+  queue_ = storage::LogQueue();
+  unwritten_.clear();
+}
+
+// Everything that may be under way when the end comes.
+void NodeDisk::work_while_dying(Prng& chaos) {
+  if (!open() || failure_ || chaos.chance(1, 3)) return;
+  disk_->crash_at(disk_->operations() + chaos.below(10));
+  if (chaos.chance(1, 2) && !flush_blocks()) return;
+  if (chaos.chance(1, 4)) {
+    writes_without_spare_ = kWritesUntilSpare;
+    if (!prepare_spare()) return;
+  }
+  const paxos::DurableState known = durable_;
+  if (chaos.chance(3, 4)) write_group(queue_.take(kGroupBytesMax, chaos.between(0, 8)));
+  if (chaos.chance(1, 3)) sync_blocks();
+  // Nobody was told of any of it.
+  durable_ = known;
+}
+
+// The machine loses power, or only the process ends.
+void NodeDisk::go_down(Prng& chaos, bool power_loss) {
+  using Unsynced = SimulatedDisk::Unsynced;
+  static constexpr Unsynced kUnsynced[] = {Unsynced::lost, Unsynced::kept, Unsynced::random,
+                                           Unsynced::torn};
+  if (power_loss) {
+    const Unsynced unsynced = kUnsynced[chaos.below(4)];
+    disk_->power_loss(unsynced, chaos);
+    torn_ = torn_ || unsynced == Unsynced::torn;
+  } else {
+    disk_->restart();
+  }
+}
+
+void NodeDisk::end(Prng& chaos, bool power_loss) {
+  work_while_dying(chaos);
+  close();
+  go_down(chaos, power_loss);
+  if (replace_log_with_) replace_log(*std::exchange(replace_log_with_, std::nullopt));
+  // The node starts, and ends before it is up; again and again. What is damaged is left for the
+  // start that succeeds, which has to tell of it.
+  while (disk_->flips().empty() && chaos.chance(1, 4)) {
+    disk_->crash_at(disk_->operations() + chaos.below(40));
+    static_cast<void>(recover({}).ok());
+    go_down(chaos, power_loss);
+  }
+}
+
+void NodeDisk::crash(Prng* chaos) {
+  if (chaos != nullptr) return end(*chaos, true);
+  close();
+  Prng nothing_drawn(Seed{0});
+  disk_->power_loss(SimulatedDisk::Unsynced::lost, nothing_drawn);
+  if (replace_log_with_) replace_log(*std::exchange(replace_log_with_, std::nullopt));
+}
+
+void NodeDisk::kill(Prng* chaos) {
+  if (chaos != nullptr) return end(*chaos, false);
+  close();
+  disk_->restart();
 }
 
 void NodeDisk::wipe() {
-  *this = NodeDisk();
-  // The log that is begun in place of a lost one says so in its first record.
-  durable_.abstain = {Slot(0), true};
+  invariant(!open(), "a disk is lost while nobody looks");
+  disk_ = std::make_unique<SimulatedDisk>();
+  log_lost_ = blocks_lost_ = true;
 }
+
+void NodeDisk::replace_log(const paxos::DurableState& state) {
+  disk_->lose(paths().log());
+  std::vector<paxos::DurableRecord> records{paxos::PromiseRecord{state.promised}};
+  for (const auto& [slot, accepted] : state.accepted) {
+    records.push_back(paxos::AcceptRecord{accepted.ballot, slot, accepted.value});
+  }
+  for (const auto& [node, generation] : state.generations) {
+    records.push_back(paxos::GenerationRecord{node, generation});
+  }
+  records.push_back(state.abstain);
+  const auto made = disk_->make_directories(paths().log());
+  auto log = storage::Log::start_over(*disk_, log_place(), {options_.segment_bytes},
+                                      storage::SegmentOrigin::initialised, {});
+  invariant(made.ok() && log.ok() && (*log)->append(records).ok(),
+            "a log is replaced while its disk works");
+}
+
+void NodeDisk::forget_acceptances() {
+  invariant(!open(), "a log is replaced while nobody looks");
+  if (durable_.accepted.empty()) return;
+  paxos::DurableState state = durable_;
+  state.accepted.clear();
+  replace_log(state);
+}
+
+// --- looking ----------------------------------------------------------------------------------
+
+NodeDisk::BlockFrames NodeDisk::read_blocks() const {
+  BlockFrames frames;
+  const storage::BlockPlace place = block_place();
+  const storage::BlockConsumer consume = [&](const ledger::Block& block) -> Result<void> {
+    frames.blocks.push_back(block);
+    return {};
+  };
+  auto outcome = storage::BlockRecovery(*disk_, place, Height(0), consume, {}).run();
+  if (!outcome) return {};
+  frames.files = std::move(outcome->files);
+  return frames;
+}
+
+std::size_t NodeDisk::block_count() const {
+  if (!open()) return read_blocks().blocks.size();
+  return storage_->blocks->height().value() + unwritten_.size();
+}
+
+std::vector<SharedBytes> NodeDisk::blocks() const {
+  std::vector<ledger::Block> blocks = read_blocks().blocks;
+  blocks.insert(blocks.end(), unwritten_.begin(), unwritten_.end());
+  std::vector<SharedBytes> encoded;
+  for (const auto& block : blocks) encoded.emplace_back(ledger::encode_block(block));
+  return encoded;
+}
+
+// --- what befalls blocks ----------------------------------------------------------------------
 
 void NodeDisk::damage_blocks(Height keep) {
-  repair_through_ = std::max(repair_through_, Height(blocks_.size()));
-  blocks_.resize(std::min<std::size_t>(blocks_.size(), keep.value()));
-  synced_ = blocks_.size();
+  invariant(!open(), "blocks are damaged while nobody looks");
+  const BlockFrames frames = read_blocks();
+  if (keep.value() >= frames.blocks.size()) return;
+  const Height damaged = keep.next();
+  auto file = frames.files.begin();
+  while (std::next(file) != frames.files.end() && std::next(file)->first <= damaged) ++file;
+  const std::uint64_t frame = file->offsets[damaged.value() - file->first.value()];
+  disk_->flip(paths().blocks() + "/" + storage::block_file_name(file->first),
+              frame + storage::kFrameHeaderBytes + 8, 1);
+  blocks_lost_ = true;
 }
 
-void NodeDisk::forge_blocks(ClusterId cluster, Height from) {
-  const std::vector<SharedBytes> old = std::move(blocks_);
-  blocks_.clear();
-  ledger::Chain chain(cluster);
-  for (std::size_t i = 0; i < old.size(); ++i) {
-    auto block = ledger::decode_block(old[i]);
-    invariant(block.ok(), "the simulated disk holds whole blocks");
-    if (i + 1 < from.value()) {
-      invariant(chain.append(*block).ok(), "the simulated disk holds a chain");
-      blocks_.push_back(old[i]);
+void NodeDisk::forge_blocks(Height from) {
+  invariant(!open(), "history is forged while nobody looks");
+  const std::vector<ledger::Block> old = read_blocks().blocks;
+  std::vector<ledger::Block> forged;
+  ledger::Chain chain(cluster_);
+  for (const ledger::Block& block : old) {
+    if (block.header.height < from) {
+      invariant(chain.append(block).ok(), "the simulated disk holds a chain");
+      forged.push_back(block);
       continue;
     }
     // The operations vanish: every later block changes through its link.
-    blocks_.emplace_back(
-        ledger::encode_block(chain.extend(SharedBytes(), {}, block->header.timestamp, 0, 0)));
+    forged.push_back(chain.extend(SharedBytes(), {}, block.header.timestamp, 0, 0));
   }
-}
-
-engine::Recovered NodeDisk::recover(ClusterId cluster) const {
-  engine::Recovered recovered(cluster);
-  for (const auto& octets : blocks_) {
-    const auto block = ledger::decode_block(octets);
-    invariant(block.ok(), "the simulated disk holds whole blocks");
-    invariant(recovered.applied.apply_block(*block).ok(), "the simulated disk holds a chain");
-  }
-  recovered.durable = durable_;
-  recovered.log_complete_above = trimmed_;
-  recovered.log_lost = durable_.abstain.open;
-  if (repair_through_.value() > blocks_.size()) {
-    recovered.repair_through = repair_through_;
-    recovered.damage = "block files damaged above height " + std::to_string(blocks_.size());
-  }
-  return recovered;
+  disk_->lose(paths().blocks());
+  const auto made = disk_->make_directories(paths().blocks());
+  auto opened = storage::BlockStore::open(*disk_, block_place(), {options_.block_file_bytes},
+                                          Height(0), {}, {});
+  invariant(
+      made.ok() && opened.ok() && opened->store->append(forged).ok() && opened->store->sync().ok(),
+      "history is forged while the disk works");
 }
 
 }  // namespace paxledger::sim

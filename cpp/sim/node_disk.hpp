@@ -1,75 +1,181 @@
-// The disk of one node of the simulated cluster, in memory: a write-ahead log and block files.
+// The disk of one node of the simulated cluster, with what the node keeps on it: the production
+// storage over a disk in memory.
 //
-// It keeps exactly what the contract of the engine allows it to keep, and loses everything else at
-// a crash: that is what makes it hostile.
+// What the threads of storage do happens here when it is asked for, in their order: records gather
+// until a group of them is written with one sync, blocks gather until something is done with the
+// block files, a block sync is followed by a trim of the log, a spare segment is prepared ahead.
 #pragma once
 
+#include <cstdint>
 #include <deque>
+#include <memory>
+#include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/bytes.hpp"
 #include "base/ids.hpp"
 #include "base/prng.hpp"
+#include "base/result.hpp"
 #include "engine/io.hpp"
 #include "engine/replica.hpp"
 #include "paxos/records.hpp"
+#include "sim/simulated_disk.hpp"
+#include "storage/block_recovery.hpp"
+#include "storage/log_queue.hpp"
+#include "storage/recovery.hpp"
 
 namespace paxledger::sim {
 
+// Sizes of files. Small ones make rotation, trimming and set-aside frequent.
+struct DiskOptions {
+  std::uint64_t segment_bytes = 16 * 1024;  // a multiple of 512, at least 8 KiB
+  std::uint64_t block_file_bytes = std::uint64_t{64} << 20;
+};
+
+// What a node was told is durable when it went down, and what was on its way to its log then.
+struct Remembered {
+  paxos::DurableState durable;           // as far as it is known to be kept
+  std::vector<engine::Persist> pending;  // each of them whole or not at all, in this order
+  Height synced;
+  Height decided;  // at the start before; of slots up to it the log may say more than `durable`
+  // Parts of it are gone, and the checker knows: what was lost, damaged, or set aside on purpose.
+  bool log_lost = false;
+  bool blocks_lost = false;
+  // Sectors may have been written in part. Of block files, whose sectors carry no marks, that may
+  // be called damage, where the blocks were never synced.
+  bool torn = false;
+};
+
 // Invariants:
-//  1. durable() is what the completed writes amount to, in the order of their tickets.
-//  2. blocks_synced() <= block_count(); a crash loses blocks above blocks_synced() only.
-//  3. trimmed() <= blocks_synced() unless blocks were damaged: the log is never trimmed above what
-//     the block files hold.
+//  1. durable() is what the completed writes amount to, in the order of their tickets; what is
+//     above trimmed() stands in the log.
+//  2. After the first failed operation nothing is written any more; failure() says why, and the
+//     node ends: crash() or kill() is all that is left to do.
+// Not thread-safe.
 class NodeDisk {
  public:
+  NodeDisk(std::string cluster_name, ClusterId cluster, NodeId node, const DiskOptions& options);
+  ~NodeDisk();
+  NodeDisk(const NodeDisk&) = delete;
+  NodeDisk& operator=(const NodeDisk&) = delete;
+
+  // --- the life of a node
+
+  // Recovers as a node that starts. An operator stands by: a node that lost its directory or its
+  // identity is started to rejoin. Precondition: !open(). Errors: those of recover_storage.
+  Result<engine::Recovered> start();
+  [[nodiscard]] bool open() const { return storage_.has_value(); }
+  // What storage said at the last start.
+  [[nodiscard]] const std::vector<storage::Notice>& notices() const { return notices_; }
+  // What had been promised to the node before the last start.
+  [[nodiscard]] const Remembered& remembered() const { return remembered_; }
+
   // A write of the log that was handed over and is not durable yet.
-  void begin_write(engine::Persist write) { pending_.push_back(std::move(write)); }
+  void begin_write(engine::Persist write);
   [[nodiscard]] bool writing() const { return !pending_.empty(); }
   [[nodiscard]] std::size_t pending_count() const { return pending_.size(); }
-  // The oldest pending write becomes durable. Precondition: writing().
-  engine::Persist complete_write();
+  // The `count` oldest pending writes become durable by one write and one sync. None if that
+  // failed. Precondition: writing(), count > 0.
+  std::vector<engine::Persist> complete_writes(std::size_t count);
 
   void append_block(const ledger::Block& block);
-  void sync_blocks() { synced_ = blocks_.size(); }
-  // Syncs the blocks and forgets the acceptances that they cover.
+  // Syncs the blocks; the log forgets whole segments that they cover.
+  void sync_blocks();
+  // The same, in a log whose segment happens to be full: it forgets all acceptances that they
+  // cover.
   void trim_log();
   // Encoded blocks of `first` and above, at least one if there is one, about `bytes_max` octets.
-  [[nodiscard]] std::vector<SharedBytes> load(Height first, std::size_t bytes_max) const;
+  // Errors: damaged; the node repairs.
+  Result<std::vector<SharedBytes>> load(Height first, std::size_t bytes_max);
+  // The blocks from `first` on are moved out of the way, as they are not the cluster's.
+  void set_blocks_aside(Height first);
 
-  // Loses the blocks that are not synced, and the pending writes. With `chaos`, a prefix of either
-  // survives: the crash came while the disk was at work.
+  // The first operation that failed since the start. The process that is told so ends.
+  [[nodiscard]] const std::optional<Error>& failure() const { return failure_; }
+
+  // --- its end, and what else befalls it
+
+  // Power loss: what is not synced is lost. With `chaos`, it comes while the disk is at work, at
+  // any operation of that, and again while the node recovers; and what was not synced is lost,
+  // kept or torn.
   void crash(Prng* chaos);
+  // The process ends, the machine does not. With `chaos`, at any operation.
+  void kill(Prng* chaos);
   // Loses everything.
   void wipe();
-  // The block files are found damaged above `keep`, and cut off there.
+  // A bit of the block above `keep` flips, if there is one. Precondition: !open().
   void damage_blocks(Height keep);
-  // Planted bugs, to test the checkers: from now on a crash loses what was reported as durable
-  // since the last crash; the acceptances are gone.
-  void lie() { durable_ = at_start_; }
-  void forget_acceptances() { durable_.accepted.clear(); }
+  // Planted bugs, to test the checkers: at its end the log has lost what was reported as durable
+  // since the last start; or the acceptances.
+  void lie() { replace_log_with_ = at_start_; }
+  void forget_acceptances();
   // Somebody rewrites history: blocks from `from` on are replaced by others that link well.
-  void forge_blocks(ClusterId cluster, Height from);
+  // Precondition: !open().
+  void forge_blocks(Height from);
 
-  // What a node finds here when it starts.
-  [[nodiscard]] engine::Recovered recover(ClusterId cluster) const;
+  // --- looking
 
   [[nodiscard]] const paxos::DurableState& durable() const { return durable_; }
-  [[nodiscard]] std::size_t block_count() const { return blocks_.size(); }
-  [[nodiscard]] std::size_t blocks_synced() const { return synced_; }
+  // The log holds every acceptance above this slot.
   [[nodiscard]] Slot trimmed() const { return trimmed_; }
-  [[nodiscard]] const std::vector<SharedBytes>& blocks() const { return blocks_; }
+  [[nodiscard]] std::size_t block_count() const;
+  [[nodiscard]] Height synced() const { return synced_; }
+  // blocks()[h - 1] is the encoded block of height h. Reads all files.
+  [[nodiscard]] std::vector<SharedBytes> blocks() const;
+  [[nodiscard]] SimulatedDisk& disk() { return *disk_; }
+  [[nodiscard]] storage::DirectoryPaths paths() const { return {root_}; }
 
  private:
+  struct BlockFrames {
+    std::vector<ledger::Block> blocks;
+    std::vector<storage::BlockRecovery::GoodFile> files;
+  };
+
+  // The intact blocks on disk.
+  [[nodiscard]] BlockFrames read_blocks() const;
+  [[nodiscard]] storage::StorageOptions storage_options(storage::OpenMode mode) const;
+  [[nodiscard]] storage::LogPlace log_place() const;
+  [[nodiscard]] storage::BlockPlace block_place() const;
+  Result<storage::RecoveredStorage> recover(const storage::BlockConsumer& consume);
+  bool check(const Result<void>& result);
+  bool prepare_spare();
+  bool write_group(storage::LogWork work);
+  bool flush_blocks();
+  void work_while_dying(Prng& chaos);
+  void close();
+  void end(Prng& chaos, bool power_loss);
+  void go_down(Prng& chaos, bool power_loss);
+  void replace_log(const paxos::DurableState& state);
+
+  std::string root_;
+  std::string cluster_name_;
+  ClusterId cluster_;
+  NodeId node_;
+  DiskOptions options_;
+  std::unique_ptr<SimulatedDisk> disk_;
+  std::optional<storage::RecoveredStorage> storage_;  // while the node runs
+  std::vector<storage::Notice> notices_;
+  bool begun_ = false;  // a start has succeeded once
+  std::optional<Error> failure_;
+
+  storage::LogQueue queue_;
+  std::deque<engine::Persist> pending_;  // what queue_ holds, with what leaves after it
+  std::size_t writes_without_spare_ = 0;
+  std::vector<ledger::Block> unwritten_;  // handed over, not yet in a file
+
+  // What a ghost knows.
   paxos::DurableState durable_;
-  paxos::DurableState at_start_;  // durable() as the last crash left it
-  std::deque<engine::Persist> pending_;
-  std::vector<SharedBytes> blocks_;  // blocks_[h - 1] is the encoded block of height h
-  std::size_t synced_ = 0;
+  paxos::DurableState at_start_;
   Slot trimmed_;
+  Height synced_;
+  Height decided_at_start_;
+  bool log_lost_ = false;
+  bool blocks_lost_ = false;
+  bool torn_ = false;
   Height repair_through_;
+  Remembered remembered_;
+  std::optional<paxos::DurableState> replace_log_with_;
 };
 
 }  // namespace paxledger::sim

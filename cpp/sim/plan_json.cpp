@@ -321,6 +321,11 @@ bool read_plan_member(const std::string& name, const Json& value, const std::str
     profile.options.work_bits = static_cast<std::uint8_t>(number(value, path, 0, 16));
   } else if (name == "disk_us_max") {
     profile.disk_us_max = number(value, path, 1, 3'600'000'000);
+  } else if (name == "segment_bytes") {
+    const std::uint64_t sectors = number(value, path, 8192, 1 << 30) / storage::kSectorBytes;
+    profile.options.disk.segment_bytes = sectors * storage::kSectorBytes;
+  } else if (name == "block_file_bytes") {
+    profile.options.disk.block_file_bytes = number(value, path, 1, 1 << 30);
   } else if (name == "timing") {
     read_timing(value, profile.options.timing);
   } else if (name == "limits") {
@@ -384,6 +389,8 @@ std::string to_json(const Plan& plan) {
       {"limits", part_json(profile.options.limits)},
       {"network", part_json(profile.network)},
       {"disk_us_max", profile.disk_us_max},
+      {"segment_bytes", profile.options.disk.segment_bytes},
+      {"block_file_bytes", profile.options.disk.block_file_bytes},
       {"faults", faults_json(profile.faults)},
       {"work", part_json(profile.work)},
       {"script", Json::array()},

@@ -162,6 +162,8 @@ Profile Profile::draw(Prng& prng) {
   if (prng.chance(1, 3)) profile.work.close_permille = prng.between(20, 300);
   // None of the late copies is under way for longer than an expired session is remembered.
   if (short_sessions && prng.chance(1, 2)) draw_resting_clients(prng, profile);
+  profile.options.disk.segment_bytes = prng.between(16, 128) * storage::kSectorBytes;
+  profile.options.disk.block_file_bytes = prng.between(4096, 65'536);
   return profile;
 }
 

@@ -141,6 +141,74 @@ void SafetyCheck::message_leaves(NodeId from, const paxos::Message& message,
   }
 }
 
+namespace {
+
+// Whether a log says `found`: exactly `expected` above `exact`, at least that above `least`.
+bool amounts_to(const paxos::DurableState& expected, const paxos::DurableState& found, Slot least,
+                Slot exact) {
+  const bool same_abstention = found.abstain.through == expected.abstain.through &&
+                               found.abstain.open == expected.abstain.open;
+  if (found.promised != expected.promised || found.generations != expected.generations ||
+      !same_abstention) {
+    return false;
+  }
+  const auto from = expected.accepted.upper_bound(least);
+  const auto exact_from = expected.accepted.upper_bound(exact);
+  for (auto entry = from; entry != exact_from; ++entry) {
+    const auto other = found.accepted.find(entry->first);
+    if (other == found.accepted.end() || other->second.ballot < entry->second.ballot) return false;
+  }
+  return std::equal(found.accepted.upper_bound(exact), found.accepted.end(), exact_from,
+                    expected.accepted.end(), [](const auto& a, const auto& b) {
+                      return a.first == b.first && a.second.ballot == b.second.ballot &&
+                             a.second.value == b.second.value;
+                    });
+}
+
+std::string in_short(const paxos::DurableState& state, Slot above) {
+  std::string text = "promised " + to_string(state.promised) + ", " +
+                     std::to_string(state.generations.size()) + " generations, abstains to " +
+                     std::to_string(state.abstain.through.value()) +
+                     (state.abstain.open ? " (open)" : "") + ", accepted";
+  for (auto entry = state.accepted.upper_bound(above); entry != state.accepted.end(); ++entry) {
+    text += " " + std::to_string(entry->first.value()) + ":" + to_string(entry->second.ballot);
+  }
+  return text;
+}
+
+}  // namespace
+
+void SafetyCheck::recovered(NodeId node, const Remembered& before, const engine::Recovered& found) {
+  const bool excused = before.log_lost || before.blocks_lost ||
+                       (before.torn && found.repair_through > before.synced);
+  if (!found.damage.empty() && !excused) {
+    violated("damage", node, "calls damaged what is whole: " + found.damage);
+  }
+  const Height height = found.applied.height();
+  if (!before.blocks_lost && height < before.synced) {
+    violated("regress", node,
+             "finds blocks up to " + std::to_string(height.value()) + " of the " +
+                 std::to_string(before.synced.value()) + " that were synced");
+  }
+  if (before.log_lost) return;
+  const Slot above = std::max(found.log_complete_above, slot_of(height));
+  paxos::DurableState expected = before.durable;
+  // A group of writes is there as a whole or not at all, and no write without those before it.
+  std::size_t kept = 0;
+  const Slot exact = std::max(above, slot_of(before.decided));
+  while (!amounts_to(expected, found.durable, above, exact)) {
+    if (kept == before.pending.size()) {
+      violated("regress", node,
+               "its log says " + in_short(found.durable, above) + " where it was told of " +
+                   in_short(before.durable, above) + " with " +
+                   std::to_string(before.pending.size()) + " writes pending");
+      return;
+    }
+    for (const auto& record : before.pending[kept].records) expected.replay(record);
+    ++kept;
+  }
+}
+
 bool SafetyCheck::is_chosen(const ledger::Block& block) const {
   const auto slot = votes_.find(slot_of(block.header.height));
   if (slot == votes_.end()) return false;

@@ -19,6 +19,7 @@
 #include "ledger/block.hpp"
 #include "paxos/membership.hpp"
 #include "paxos/records.hpp"
+#include "sim/node_disk.hpp"
 
 namespace paxledger::sim {
 
@@ -71,6 +72,9 @@ class AgreedHistory {
 //  chosen       a block is decided only after a quorum accepted its value durably, under one ballot
 //  durable      Promise, Accepted, Prepare and Accept leave only when the log covers them
 //  promise      nothing is accepted below a ballot that was promised before
+//  regress      over a restart no promise, acceptance, generation or synced block is lost, and
+//               nothing appears that was not handed over
+//  damage       nothing is called damaged or lost that was not
 //  chain        blocks come in height order without a gap, and equal heights have equal hashes
 //  exactly-once a command of a session changes the state at most once, and keeps its first result,
 //               save for a read, whose copies each give what they read
@@ -90,6 +94,8 @@ class SafetyCheck {
     next_[node] = height.next();
     promised_[node] = promised;
   }
+  // `node` finds `found` on its disk, and knew `before`. Comes before started().
+  void recovered(NodeId node, const Remembered& before, const engine::Recovered& found);
   void block_decided(NodeId node, const ledger::Block& block);
   // After every step: where the replica says that it stands.
   void head_seen(NodeId node, const paxos::Head& head);

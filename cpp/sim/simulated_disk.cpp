@@ -61,6 +61,7 @@ class SimulatedFile final : public storage::File {
     if (life_ != disk_.life_) return refused("truncation of", path_, "stale handle");
     auto stepped = disk_.step("truncation of", path_);
     if (!disk_.applies_) return stepped;
+    inode_->forget_flips(bytes, UINT64_MAX);
     inode_->seen.resize(bytes);
     inode_->resized = true;
     return stepped;
@@ -85,15 +86,7 @@ class SimulatedFile final : public storage::File {
       inode_->dirty.clear();
       return refused("sync of", path_, "Input/output error");
     }
-    if (inode_->resized) inode_->durable.resize(inode_->seen.size());
-    for (const std::uint64_t sector : inode_->dirty) {
-      const std::uint64_t start = sector * kSectorBytes;
-      if (start >= inode_->seen.size()) continue;
-      const std::size_t count = std::min<std::uint64_t>(kSectorBytes, inode_->seen.size() - start);
-      inode_->durable.replace(start, count, inode_->seen, start, count);
-    }
-    inode_->dirty.clear();
-    inode_->resized = false;
+    inode_->sync();
     return {};
   }
 
@@ -104,17 +97,16 @@ class SimulatedFile final : public storage::File {
     auto stepped = disk_.step("write to", path_);
     if (!disk_.applies_) return stepped;
     const std::uint64_t end = offset + octets.size();
-    if (end > inode_->seen.size()) {
-      if (disk_.bytes_used() + end - inode_->seen.size() > disk_.bytes_max_) {
-        return refused("write to", path_, "No space left on device");
-      }
-      inode_->seen.resize(end);
-      inode_->resized = true;
+    const bool limited = disk_.bytes_max_ != UINT64_MAX && end > inode_->seen.size();
+    if (limited && disk_.sum_of_sizes() + end - inode_->seen.size() > disk_.bytes_max_) {
+      return refused("write to", path_, "No space left on device");
     }
-    inode_->seen.replace(offset, octets.size(), octets);
-    for (std::uint64_t sector = offset / kSectorBytes; sector * kSectorBytes < end; ++sector) {
-      inode_->dirty.insert(sector);
+    if (disk_.fail_write_of_ && path_.find(*disk_.fail_write_of_) != std::string::npos) {
+      disk_.fail_write_of_.reset();
+      inode_->write(offset, octets.substr(0, octets.size() / 2));
+      return refused("write to", path_, "Input/output error");
     }
+    inode_->write(offset, octets);
     return stepped;
   }
 
@@ -147,7 +139,66 @@ Result<void> SimulatedDisk::step(const std::string& what, const std::string& pat
   return {};
 }
 
+void SimulatedDisk::Inode::write(std::uint64_t offset, std::string_view octets) {
+  const std::uint64_t end = offset + octets.size();
+  forget_flips(offset, end);
+  if (end > seen.size()) {
+    seen.resize(end);
+    resized = true;
+  }
+  seen.replace(offset, octets.size(), octets);
+  if (!dirty.empty() && dirty.back().to == offset) {
+    dirty.back().to = end;
+  } else {
+    dirty.push_back({offset, end});
+  }
+}
+
+// What is flipped and then written over is as if it had never been flipped, whatever becomes of
+// the write.
+void SimulatedDisk::Inode::forget_flips(std::uint64_t from, std::uint64_t to) {
+  auto flip = flips.lower_bound(from);
+  while (flip != flips.end() && flip->first < to) {
+    if (flip->first < durable.size()) durable[flip->first] ^= static_cast<char>(flip->second);
+    flip = flips.erase(flip);
+  }
+}
+
+void SimulatedDisk::Inode::sync() {
+  if (resized) durable.resize(seen.size());
+  for (const Range& range : dirty) {
+    const std::uint64_t end = std::min<std::uint64_t>(range.to, seen.size());
+    if (range.from < end)
+      durable.replace(range.from, end - range.from, seen, range.from, end - range.from);
+  }
+  dirty.clear();
+  resized = false;
+}
+
+std::vector<std::uint64_t> SimulatedDisk::Inode::dirty_sectors() const {
+  std::vector<std::uint64_t> sectors;
+  for (const Range& range : dirty) {
+    for (std::uint64_t at = range.from / kSectorBytes; at * kSectorBytes < range.to; ++at) {
+      sectors.push_back(at);
+    }
+  }
+  std::sort(sectors.begin(), sectors.end());
+  sectors.erase(std::unique(sectors.begin(), sectors.end()), sectors.end());
+  return sectors;
+}
+
+void SimulatedDisk::fail_no_more() {
+  const std::lock_guard lock(mutex_);
+  fail_sync_of_.reset();
+  fail_write_of_.reset();
+}
+
 std::uint64_t SimulatedDisk::bytes_used() const {
+  const std::lock_guard lock(mutex_);
+  return sum_of_sizes();
+}
+
+std::uint64_t SimulatedDisk::sum_of_sizes() const {
   std::uint64_t bytes = 0;
   for (const auto& [path, inode] : seen_) bytes += inode->seen.size();
   return bytes;
@@ -265,7 +316,7 @@ void SimulatedDisk::lose_content(Inode& inode, Unsynced unsynced, Prng& random) 
   } else if (unsynced != Unsynced::lost) {
     const bool resizes = inode.resized && random.chance(1, 2);
     if (resizes) inode.durable.resize(inode.seen.size());
-    for (const std::uint64_t sector : inode.dirty) {
+    for (const std::uint64_t sector : inode.dirty_sectors()) {
       const std::uint64_t start = sector * kSectorBytes;
       const std::uint64_t end =
           std::min({(sector + 1) * kSectorBytes, std::uint64_t{inode.seen.size()},
@@ -279,6 +330,7 @@ void SimulatedDisk::lose_content(Inode& inode, Unsynced unsynced, Prng& random) 
   inode.seen = inode.durable;
   inode.dirty.clear();
   inode.resized = false;
+  inode.flips.erase(inode.flips.lower_bound(inode.seen.size()), inode.flips.end());
 }
 
 void SimulatedDisk::power_loss(Unsynced unsynced, Prng& random) {
@@ -323,18 +375,44 @@ void SimulatedDisk::overwrite(const std::string& path, std::string octets) {
   inode->seen = octets;
   inode->durable = std::move(octets);
   inode->dirty.clear();
+  inode->flips.clear();
 }
 
 void SimulatedDisk::flip(const std::string& path, std::uint64_t offset, unsigned char mask) {
-  std::string octets = content(path);
-  octets.at(offset) = static_cast<char>(octets.at(offset) ^ mask);
-  overwrite(path, std::move(octets));
+  const std::lock_guard lock(mutex_);
+  const auto found = seen_.find(path);
+  invariant(found != seen_.end(), "the file is there: " + path);
+  Inode& inode = *found->second;
+  invariant(offset < inode.seen.size(), "bits are flipped within a file");
+  for (std::string* octets : {&inode.seen, &inode.durable}) {
+    if (offset < octets->size()) (*octets)[offset] ^= static_cast<char>(mask);
+  }
+  const auto flipped = inode.flips.try_emplace(offset, 0).first;
+  flipped->second ^= mask;
+  if (flipped->second == 0) inode.flips.erase(flipped);
+}
+
+std::vector<SimulatedDisk::Flip> SimulatedDisk::flips() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Flip> flips;
+  for (const auto& [path, inode] : seen_) {
+    for (const auto& [offset, mask] : inode->flips) flips.push_back({path, offset, mask});
+  }
+  return flips;
 }
 
 void SimulatedDisk::lose(const std::string& path) {
   const std::lock_guard lock(mutex_);
-  seen_.erase(path);
-  durable_.erase(path);
+  const auto is_lost = [&path](const std::string& other) {
+    return other == path || other.starts_with(path + "/");
+  };
+  const auto lost_entry = [&](const auto& entry) { return is_lost(entry.first); };
+  std::erase_if(seen_, lost_entry);
+  std::erase_if(durable_, lost_entry);
+  std::erase_if(directories_, is_lost);
+  std::erase_if(pending_, [&](const Change& change) {
+    return is_lost(change.added) || is_lost(change.removed);
+  });
 }
 
 std::vector<std::string> SimulatedDisk::paths() const {

@@ -43,8 +43,13 @@ class SimulatedDisk final : public storage::Disk {
   [[nodiscard]] bool crashed() const { return operations_ > crash_at_; }
   // The next sync of a file whose path contains `part` fails, once.
   void fail_sync_of(std::string part) { fail_sync_of_ = std::move(part); }
+  // The next write to a file whose path contains `part` fails, once; its front half was written.
+  void fail_write_of(std::string part) { fail_write_of_ = std::move(part); }
+  // Neither happens any more, where it has not happened yet.
+  void fail_no_more();
   // Writes that would make all files together larger than this fail.
   void limit_bytes(std::uint64_t bytes) { bytes_max_ = bytes; }
+  [[nodiscard]] std::uint64_t bytes_used() const;
 
   // What becomes of what was not synced.
   enum class Unsynced : std::uint8_t { lost, kept, random, torn };  // torn: within sectors, too
@@ -56,8 +61,17 @@ class SimulatedDisk final : public storage::Disk {
   [[nodiscard]] std::string content(const std::string& path) const;
   // Replaces a file's octets, durably.
   void overwrite(const std::string& path, std::string octets);
+  // Bits of one octet change under everybody's feet, in the cache and on the disk. What is written
+  // there later is what was written.
   void flip(const std::string& path, std::uint64_t offset, unsigned char mask);
-  // Removes a file, durably.
+  // A flip that nobody has written over, by the present name of its file.
+  struct Flip {
+    std::string path;
+    std::uint64_t offset = 0;
+    unsigned char mask = 0;
+  };
+  [[nodiscard]] std::vector<Flip> flips() const;
+  // Removes a file, or a directory with all that it holds, durably.
   void lose(const std::string& path);
   [[nodiscard]] std::vector<std::string> paths() const;
 
@@ -71,8 +85,20 @@ class SimulatedDisk final : public storage::Disk {
   struct Inode {
     std::string seen;
     std::string durable;
-    std::set<std::uint64_t> dirty;  // sectors written since the last sync, failed or not
+    // What was written since the last sync, failed or not, in the order of the writes: [from, to).
+    struct Range {
+      std::uint64_t from = 0;
+      std::uint64_t to = 0;
+    };
+    std::vector<Range> dirty;
     bool resized = false;
+    std::map<std::uint64_t, unsigned char> flips;  // offset, mask
+
+    void write(std::uint64_t offset, std::string_view octets);
+    void forget_flips(std::uint64_t from, std::uint64_t to);
+    void sync();
+    // The sectors that were written since the last sync, rising.
+    [[nodiscard]] std::vector<std::uint64_t> dirty_sectors() const;
   };
   using Entries = std::map<std::string, std::shared_ptr<Inode>>;
   // A change of directory entries that a power loss may undo.
@@ -87,7 +113,7 @@ class SimulatedDisk final : public storage::Disk {
   void apply(Entries& entries, const Change& change);
   void record(Change change);
   static void lose_content(Inode& inode, Unsynced unsynced, Prng& random);
-  [[nodiscard]] std::uint64_t bytes_used() const;
+  [[nodiscard]] std::uint64_t sum_of_sizes() const;
 
   mutable std::mutex mutex_;
   Entries seen_;
@@ -101,6 +127,7 @@ class SimulatedDisk final : public storage::Disk {
   bool applies_ = true;  // whether the operation under way still has an effect
   std::uint64_t bytes_max_ = UINT64_MAX;
   std::optional<std::string> fail_sync_of_;
+  std::optional<std::string> fail_write_of_;
 };
 
 }  // namespace paxledger::sim

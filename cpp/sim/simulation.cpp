@@ -157,8 +157,7 @@ void Simulation::complete(NodeId node) {
   if (world_->running(node) && world_->disk(node).writing()) {
     after(disk_time(), [this, node] { complete(node); });
   }
-  if (world_->running(node) && disks_.chance(1, 50)) world_->disk(node).sync_blocks();
-  if (world_->running(node) && disks_.chance(1, 100)) world_->disk(node).trim_log();
+  if (world_->running(node) && disks_.chance(1, 50)) world_->sync_blocks(node);
 }
 
 void Simulation::serve(NodeId node) {
@@ -292,7 +291,7 @@ void Simulation::stop_node(const Fault& fault) {
   held_[node].clear();
   if (fault.kind == FaultKind::lose_disk || fault.kind == FaultKind::damage) {
     for (const NodeId other : world_->nodes()) {
-      if (other != node && world_->running(other)) world_->disk(other).sync_blocks();
+      if (other != node && world_->running(other)) world_->sync_blocks(other);
     }
   }
   if (fault.kind == FaultKind::lose_disk) {
@@ -303,7 +302,11 @@ void Simulation::stop_node(const Fault& fault) {
   if (fault.kind == FaultKind::damage && chance.chance(1, 2)) disk.trim_log();
   const bool lying = plan_.bug == PlantedBug::lying_disk && world_->running(node);
   if (lying) disk.lie();
-  world_->crash(node, lying ? nullptr : &chance);
+  if (fault.kind == FaultKind::kill) {
+    world_->kill(node, lying ? nullptr : &chance);
+  } else {
+    world_->crash(node, lying ? nullptr : &chance);
+  }
   if (plan_.bug == PlantedBug::forgetful_log) disk.forget_acceptances();
   if (fault.kind == FaultKind::damage) {
     // The log is whole, but block files are damaged, perhaps below its start.

@@ -23,13 +23,12 @@ std::vector<NodeId> voters(std::uint32_t count) {
 World::World(Options options, Listeners listeners)
     : options_(options),
       listeners_(std::move(listeners)),
-      cluster_(ledger::cluster_id("a simulated cluster")),
+      cluster_(ledger::cluster_id(Node::kClusterName)),
       membership_(voters(options.nodes)),
       safety_(membership_, cluster_) {
   Prng prng(options.seed);
   for (const NodeId id : membership_.voters()) {
-    auto fresh = std::make_unique<Node>();
-    fresh->id = id;
+    auto fresh = std::make_unique<Node>(id, cluster_, options.disk);
     fresh->clock_offset = std::chrono::milliseconds(prng.below(1'000'000));
     nodes_[id] = std::move(fresh);
   }
@@ -217,9 +216,9 @@ void World::set_instant_disk(NodeId id, bool instant) {
 
 void World::complete_writes(NodeId id, std::size_t count) {
   Node& n = node(id);
+  if (!n.disk.writing() || count == 0) return;
   std::optional<Ticket> last;
-  for (; count > 0 && n.disk.writing(); --count) {
-    engine::Persist write = n.disk.complete_write();
+  for (engine::Persist& write : n.disk.complete_writes(count)) {
     for (const auto& record : write.records) safety_.record_durable(id, record);
     for (auto& envelope : write.send_after) leave(n, std::move(envelope));
     if (last && write.ticket <= *last) {
@@ -227,7 +226,7 @@ void World::complete_writes(NodeId id, std::size_t count) {
     }
     last = write.ticket;
   }
-  if (!last) return;
+  if (end_if_failed(n) || !last) return;
   note({.kind = Event::Kind::durable, .node = id, .id = last->value()}, [&] {
     return name(id) + " log is durable through ticket " + std::to_string(last->value());
   });
@@ -239,29 +238,69 @@ void World::serve_load(NodeId id) {
   if (n.loads.empty() || !n.replica) return;
   const engine::LoadBlocks load = n.loads.front();
   n.loads.pop_front();
-  step(n, {engine::BlocksLoaded{load.to, load.first, n.disk.load(load.first, load.bytes_max)}});
+  auto blocks = n.disk.load(load.first, load.bytes_max);
+  if (end_if_failed(n)) return;
+  if (!blocks) return repair(n, blocks.error().message);
+  step(n, {engine::BlocksLoaded{load.to, load.first, std::move(*blocks)}});
+}
+
+void World::sync_blocks(NodeId id) {
+  Node& n = node(id);
+  n.disk.sync_blocks();
+  static_cast<void>(end_if_failed(n));
+}
+
+// What production does with exit code 74.
+bool World::end_if_failed(Node& n) {
+  if (!n.disk.failure() || !n.replica) return false;
+  note_fault(n.id, "disk failed", "node " + name(n.id) + " ends: " + n.disk.failure()->message);
+  go_down(n);
+  n.disk.kill(nullptr);
+  return true;
+}
+
+// The duty of the caller: what is not the cluster's history is out of the way, start anew from what
+// is left.
+void World::repair(Node& n, const std::string& reason) {
+  const Height known = n.replica->applied().height();
+  note_fault(n.id, "crash", "node " + name(n.id) + " crashes");
+  go_down(n);
+  n.disk.crash(nullptr);
+  start(n, {reason, known});
 }
 
 // --- faults ---------------------------------------------------------------------------------
+
+void World::go_down(Node& n) {
+  n.replica.reset();
+  n.deadline = Instant::never();
+  n.loads.clear();
+  std::erase_if(open_, [&](const auto& entry) { return entry.second.node == n.id; });
+}
 
 void World::crash(NodeId id, Prng* chaos) {
   Node& n = node(id);
   if (!n.replica) return;
   note_fault(id, "crash", "node " + name(id) + " crashes");
-  n.replica.reset();
-  n.deadline = Instant::never();
-  n.loads.clear();
+  go_down(n);
   n.disk.crash(chaos);
-  // Some writes may have become durable without being reported.
-  for (const auto& [slot, accepted] : n.disk.durable().accepted) {
-    safety_.record_durable(id, paxos::AcceptRecord{accepted.ballot, slot, accepted.value});
-  }
-  std::erase_if(open_, [&](const auto& entry) { return entry.second.node == id; });
+}
+
+void World::kill(NodeId id, Prng* chaos) {
+  Node& n = node(id);
+  if (!n.replica) return;
+  note_fault(id, "kill", "the process of node " + name(id) + " ends");
+  go_down(n);
+  n.disk.kill(chaos);
 }
 
 void World::restart(NodeId id) {
   Node& n = node(id);
-  if (n.replica) return;
+  if (!n.replica) start(n, {});
+}
+
+void World::start(Node& n, const Repair& repair) {
+  const NodeId id = n.id;
   engine::Settings settings;
   settings.self = id;
   settings.cluster = cluster_;
@@ -273,9 +312,26 @@ void World::restart(NodeId id) {
   n.role = engine::Role::follower;
   n.overdue_fires = 0;
   if (n.life > 1) note_fault(id, "start", "node " + name(id) + " starts");
-  auto recovered = n.disk.recover(cluster_);
-  safety_.started(id, recovered.applied.height(), recovered.durable.promised);
-  n.replica.emplace(membership_, settings, std::move(recovered), seed, local_now(n));
+  auto recovered = n.disk.start();
+  if (!recovered) {
+    note_fault(id, "cannot start", "node " + name(id) + " ends: " + recovered.error().message);
+    return;
+  }
+  for (const auto& notice : n.disk.notices()) {
+    note({.kind = Event::Kind::notice, .node = id, .name = "storage"},
+         [&] { return name(id) + " storage: " + notice.text; });
+  }
+  safety_.recovered(id, n.disk.remembered(), *recovered);
+  // Some writes may have become durable without being reported.
+  for (const auto& [slot, accepted] : recovered->durable.accepted) {
+    safety_.record_durable(id, paxos::AcceptRecord{accepted.ballot, slot, accepted.value});
+  }
+  if (!repair.reason.empty()) {
+    recovered->damage = repair.reason + (recovered->damage.empty() ? "" : "; " + recovered->damage);
+    recovered->repair_through = std::max(recovered->repair_through, repair.through);
+  }
+  safety_.started(id, recovered->applied.height(), recovered->durable.promised);
+  n.replica.emplace(membership_, settings, std::move(*recovered), seed, local_now(n));
   check_node(n);
   n.deadline = n.to_world(n.replica->next_deadline());
 }
@@ -290,7 +346,7 @@ void World::wipe(NodeId id) {
 void World::forge(NodeId id, Height from) {
   Node& n = node(id);
   invariant(!n.replica, "history is forged while nobody looks");
-  n.disk.forge_blocks(cluster_, from);
+  n.disk.forge_blocks(from);
   n.forged = true;
   note_fault(id, "forge", "the blocks of node " + name(id) + " are rewritten");
 }
@@ -364,11 +420,10 @@ void World::handle(Node& n, engine::Output out) {
     note_fault(n.id, "diverged",
                name(n.id) + " finds that its chain is not the cluster's, at height " +
                    std::to_string(out.diverged_at->value()));
-    // The duty of the caller: set the blocks aside, start anew from what is left.
-    crash(n.id, nullptr);
-    n.disk.damage_blocks(Height(0));
+    n.disk.set_blocks_aside(Height(1));
+    if (end_if_failed(n)) return;
     n.forged = false;
-    restart(n.id);
+    repair(n, "its chain is not that of the majority");
   }
 }
 

@@ -31,6 +31,7 @@ struct Options {
   engine::Timing timing;
   engine::Limits limits;
   std::uint8_t work_bits = 0;
+  DiskOptions disk;
   Seed seed{1};
 };
 
@@ -122,10 +123,15 @@ class World {
   // Completes the `count` oldest pending writes and reports only the last ticket (group commit).
   void complete_writes(NodeId node, std::size_t count);
   void serve_load(NodeId node);
+  // As NodeDisk::sync_blocks(); a node whose disk fails ends.
+  void sync_blocks(NodeId node);
   [[nodiscard]] NodeDisk& disk(NodeId node);
 
   // --- faults
+  // Power loss, and the end of the process alone; see NodeDisk.
   void crash(NodeId node, Prng* chaos);
+  void kill(NodeId node, Prng* chaos);
+  // A node whose disk refuses stays down.
   void restart(NodeId node);
   void wipe(NodeId node);
   // Somebody rewrites the blocks of a node that is down, from `from` on. What the node says is not
@@ -163,8 +169,18 @@ class World {
  private:
   struct Node;
 
+  // Why a node starts anew by itself, and which blocks it knows to be there.
+  struct Repair {
+    std::string reason;
+    Height through;
+  };
+
   Node& node(NodeId id);
   [[nodiscard]] const Node& node(NodeId id) const;
+  void start(Node& node, const Repair& repair);
+  void go_down(Node& node);
+  void repair(Node& node, const std::string& reason);
+  bool end_if_failed(Node& node);
   [[nodiscard]] Timestamp wall(const Node& node) const;
   void step(Node& node, std::vector<engine::Input> inputs);
   void handle(Node& node, engine::Output out);

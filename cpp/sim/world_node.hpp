@@ -9,6 +9,11 @@
 namespace paxledger::sim {
 
 struct World::Node {
+  Node(NodeId self, ClusterId cluster, const DiskOptions& options)
+      : id(self), disk(kClusterName, cluster, self, options) {}
+
+  static constexpr const char* kClusterName = "a simulated cluster";
+
   NodeId id;
   NodeDisk disk;
   std::optional<engine::Replica> replica;  // nothing while the node is down

@@ -48,6 +48,7 @@ void Stage::heard(const Event& event) {
       event.kind == Event::Kind::durable) {
     return;
   }
+  if (event.name == "storage") return;  // what the files say, with their paths
   const bool message = event.kind == Event::Kind::message || event.kind == Event::Kind::lost;
   if (message && summary_ && !shown_.contains(std::string(event.name))) return;
   if (message && hidden_.contains(std::string(event.name))) return;
