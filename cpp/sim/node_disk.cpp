@@ -73,8 +73,11 @@ Result<engine::Recovered> NodeDisk::start() {
     const auto applied = recovered.applied.apply_block(block);
     return applied ? Result<void>() : applied.error();
   };
+  std::vector<KeptFlip> flips;
+  if (!disk_->flips().empty()) flips = verify_flips();
   auto found = recover(apply);
   if (!found) {
+    torn_ = true;  // a file that was cut off may be long again, with old blocks behind new ones
     disk_->restart();
     return found.error();
   }
@@ -85,6 +88,7 @@ Result<engine::Recovered> NodeDisk::start() {
   recovered.repair_through = found->repair_through;
   recovered.log_lost = found->log_lost;
   notices_ = std::move(found->notices);
+  check_report(flips, recovered);
   storage_ = std::move(*found);
   failure_.reset();
   writes_without_spare_ = 0;
@@ -95,9 +99,12 @@ Result<engine::Recovered> NodeDisk::start() {
   pending_.clear();
   remembered_.synced = std::exchange(synced_, storage_->blocks->synced());
   remembered_.log_lost = std::exchange(log_lost_, false);
-  remembered_.blocks_lost = std::exchange(blocks_lost_, recovered.repair_through > Height(0));
-  remembered_.torn = std::exchange(torn_, false);
-  repair_through_ = recovered.repair_through;
+  remembered_.blocks_lost = blocks_lost_;
+  remembered_.torn = torn_;
+  remembered_.untold = std::exchange(untold_, {});
+  // The log goes on to know of blocks that are missing until they are there again, durably.
+  repair_through_ = std::max(repair_through_, recovered.repair_through);
+  blocks_lost_ = synced_ < repair_through_;
   remembered_.decided = std::exchange(decided_at_start_, recovered.applied.height());
   trimmed_ = recovered.log_complete_above;
   durable_ = recovered.durable;
@@ -106,6 +113,43 @@ Result<engine::Recovered> NodeDisk::start() {
   durable_.trim(trimmed_);
   at_start_ = durable_;
   return recovered;
+}
+
+// Verifies the directory, and finds out what the start that follows may lose.
+std::vector<KeptFlip> NodeDisk::verify_flips() {
+  std::vector<KeptFlip> flips = kept_flips(*disk_, paths(), cluster_, node_);
+  const auto report = storage::verify_directory(*disk_, root_, {});
+  if (report) {
+    for (std::string& text : untold(flips, *report)) untold_.push_back(std::move(text));
+  }
+  for (const KeptFlip& flip : flips) {
+    const bool blocks = flip.part == KeptFlip::Part::blocks;
+    log_lost_ = log_lost_ || (!blocks && flip.damage);
+  }
+  for (const auto& flip : disk_->flips()) {
+    log_flipped_ = log_flipped_ || flip.path.starts_with(paths().log() + "/");
+    blocks_lost_ = blocks_lost_ || flip.path.starts_with(paths().blocks() + "/");
+  }
+  return flips;
+}
+
+void NodeDisk::check_report(const std::vector<KeptFlip>& flips,
+                            const engine::Recovered& recovered) {
+  for (std::string& text : untold(flips, recovered.damage, notices_)) {
+    untold_.push_back(std::move(text));
+  }
+  // A flip in the torn tail of a log may make it look damaged, which is safe.
+  if (std::exchange(log_flipped_, false) && recovered.log_lost) log_lost_ = true;
+  const bool damaged_log = std::any_of(flips.begin(), flips.end(), [](const KeptFlip& flip) {
+    return flip.damage && flip.part != KeptFlip::Part::blocks;
+  });
+  if ((std::exchange(log_gone_, false) || damaged_log) && !recovered.log_lost) {
+    untold_.emplace_back("the log is not whole, and the node goes on as if it were");
+  }
+  const Height missing = std::min(recovered.repair_through, synced_);
+  if (std::exchange(blocks_gone_, false) && !log_lost_ && missing < synced_) {
+    untold_.emplace_back("synced blocks are gone, and nobody says so");
+  }
 }
 
 // --- running ----------------------------------------------------------------------------------
@@ -172,7 +216,7 @@ void NodeDisk::sync_blocks() {
   const auto height = storage_->blocks->sync();
   if (!check(height ? Result<void>() : height.error())) return;
   synced_ = *height;
-  // The log goes on to know of blocks that are missing until they are there again.
+  torn_ = false;
   if (synced_ >= repair_through_) blocks_lost_ = false;
   queue_.trim(*height);
   // The writer of the log wakes up for the trim; what is submitted leaves with its own write.
@@ -276,6 +320,36 @@ void NodeDisk::wipe() {
   invariant(!open(), "a disk is lost while nobody looks");
   disk_ = std::make_unique<SimulatedDisk>();
   log_lost_ = blocks_lost_ = true;
+  repair_through_ = Height(0);
+}
+
+void NodeDisk::lose_log() {
+  invariant(!open(), "a log is lost while nobody looks");
+  disk_->lose(paths().log());
+  log_lost_ = log_gone_ = true;
+}
+
+void NodeDisk::lose_blocks() {
+  invariant(!open(), "blocks are lost while nobody looks");
+  disk_->lose(paths().blocks());
+  blocks_lost_ = blocks_gone_ = true;
+}
+
+std::optional<SimulatedDisk::Flip> NodeDisk::flip_bit(Prng& random) {
+  const auto in_log = [this](const std::string& path) { return path.starts_with(paths().log()); };
+  const auto flips = disk_->flips();
+  const bool log_flipped =
+      std::any_of(flips.begin(), flips.end(), [&](const auto& flip) { return in_log(flip.path); });
+  std::vector<std::string> files;
+  for (const std::string& path : disk_->paths()) {
+    if (!disk_->content(path).empty() && !(log_flipped && in_log(path))) files.push_back(path);
+  }
+  if (files.empty()) return std::nullopt;
+  const std::string& path = files[random.below(files.size())];
+  const std::uint64_t offset = random.below(disk_->content(path).size());
+  const auto mask = static_cast<unsigned char>(1U << random.below(8));
+  disk_->flip(path, offset, mask);
+  return SimulatedDisk::Flip{path, offset, mask};
 }
 
 void NodeDisk::replace_log(const paxos::DurableState& state) {

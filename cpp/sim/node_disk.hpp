@@ -20,6 +20,7 @@
 #include "engine/io.hpp"
 #include "engine/replica.hpp"
 #include "paxos/records.hpp"
+#include "sim/flipped_bits.hpp"
 #include "sim/simulated_disk.hpp"
 #include "storage/block_recovery.hpp"
 #include "storage/log_queue.hpp"
@@ -42,9 +43,12 @@ struct Remembered {
   // Parts of it are gone, and the checker knows: what was lost, damaged, or set aside on purpose.
   bool log_lost = false;
   bool blocks_lost = false;
-  // Sectors may have been written in part. Of block files, whose sectors carry no marks, that may
-  // be called damage, where the blocks were never synced.
+  // Since the last sync of blocks sectors may have been written in part, or a file not have become
+  // shorter. Block files carry no marks, so that either may be called damage of blocks that were
+  // never synced.
   bool torn = false;
+  // What storage should have told of and did not.
+  std::vector<std::string> untold;
 };
 
 // Invariants:
@@ -104,6 +108,13 @@ class NodeDisk {
   void kill(Prng* chaos);
   // Loses everything.
   void wipe();
+  // Loses all segments of the log, or all block files. Precondition: !open().
+  void lose_log();
+  void lose_blocks();
+  // One bit of one file flips, whether the node runs or not, and is written down here; nothing if
+  // there is nothing to flip. A log has one flipped bit at most: a mark and another octet of its
+  // last batch together look like a torn tail (docs/decisions/0003).
+  std::optional<SimulatedDisk::Flip> flip_bit(Prng& random);
   // A bit of the block above `keep` flips, if there is one. Precondition: !open().
   void damage_blocks(Height keep);
   // Planted bugs, to test the checkers: at its end the log has lost what was reported as durable
@@ -146,6 +157,8 @@ class NodeDisk {
   void close();
   void end(Prng& chaos, bool power_loss);
   void go_down(Prng& chaos, bool power_loss);
+  std::vector<KeptFlip> verify_flips();
+  void check_report(const std::vector<KeptFlip>& flips, const engine::Recovered& recovered);
   void replace_log(const paxos::DurableState& state);
 
   std::string root_;
@@ -172,8 +185,12 @@ class NodeDisk {
   Height decided_at_start_;
   bool log_lost_ = false;
   bool blocks_lost_ = false;
+  bool log_flipped_ = false;
+  bool log_gone_ = false;
+  bool blocks_gone_ = false;
   bool torn_ = false;
   Height repair_through_;
+  std::vector<std::string> untold_;
   Remembered remembered_;
   std::optional<paxos::DurableState> replace_log_with_;
 };

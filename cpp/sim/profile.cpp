@@ -163,7 +163,7 @@ Profile Profile::draw(Prng& prng) {
   // None of the late copies is under way for longer than an expired session is remembered.
   if (short_sessions && prng.chance(1, 2)) draw_resting_clients(prng, profile);
   profile.options.disk.segment_bytes = prng.between(16, 128) * storage::kSectorBytes;
-  profile.options.disk.block_file_bytes = prng.between(4096, 65'536);
+  profile.options.disk.block_file_bytes = prng.between(16'384, 262'144);
   return profile;
 }
 

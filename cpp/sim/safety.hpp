@@ -74,7 +74,7 @@ class AgreedHistory {
 //  promise      nothing is accepted below a ballot that was promised before
 //  regress      over a restart no promise, acceptance, generation or synced block is lost, and
 //               nothing appears that was not handed over
-//  damage       nothing is called damaged or lost that was not
+//  damage       all damage of the files is told of with its place, and nothing else is called so
 //  chain        blocks come in height order without a gap, and equal heights have equal hashes
 //  exactly-once a command of a session changes the state at most once, and keeps its first result,
 //               save for a read, whose copies each give what they read

@@ -22,11 +22,6 @@ std::string directory_of(const std::string& path) {
 
 }  // namespace
 
-bool SimulatedDisk::Change::touches(const std::string& directory) const {
-  return (!removed.empty() && directory_of(removed) == directory) ||
-         (!added.empty() && directory_of(added) == directory);
-}
-
 class SimulatedFile final : public storage::File {
  public:
   SimulatedFile(SimulatedDisk& disk, std::shared_ptr<SimulatedDisk::Inode> inode, std::string path,
@@ -159,18 +154,24 @@ void SimulatedDisk::Inode::write(std::uint64_t offset, std::string_view octets) 
 void SimulatedDisk::Inode::forget_flips(std::uint64_t from, std::uint64_t to) {
   auto flip = flips.lower_bound(from);
   while (flip != flips.end() && flip->first < to) {
-    if (flip->first < durable.size()) durable[flip->first] ^= static_cast<char>(flip->second);
+    if (flip->second.durable) durable[flip->first] ^= static_cast<char>(flip->second.mask);
     flip = flips.erase(flip);
+  }
+}
+
+// From the cache to the disk, as far as both reach.
+void SimulatedDisk::Inode::carry(std::uint64_t from, std::uint64_t to) {
+  to = std::min<std::uint64_t>({to, seen.size(), durable.size()});
+  if (from >= to) return;
+  durable.replace(from, to - from, seen, from, to - from);
+  for (auto flip = flips.lower_bound(from); flip != flips.end() && flip->first < to; ++flip) {
+    flip->second.durable = true;
   }
 }
 
 void SimulatedDisk::Inode::sync() {
   if (resized) durable.resize(seen.size());
-  for (const Range& range : dirty) {
-    const std::uint64_t end = std::min<std::uint64_t>(range.to, seen.size());
-    if (range.from < end)
-      durable.replace(range.from, end - range.from, seen, range.from, end - range.from);
-  }
+  for (const Range& range : dirty) carry(range.from, range.to);
   dirty.clear();
   resized = false;
 }
@@ -288,15 +289,24 @@ Result<void> SimulatedDisk::sync_directory(const std::string& path) {
   const std::lock_guard lock(mutex_);
   auto stepped = step("sync of directory", path);
   if (!stepped) return stepped;
-  std::vector<Change> rest;
-  for (Change& change : pending_) {
-    if (change.touches(path)) {
-      apply(durable_, change);
-    } else {
-      rest.push_back(std::move(change));
-    }
+  // What the directory holds now is what it will hold. A file that was moved here from another
+  // directory stays there, too, until that one is synced.
+  const auto stands_here = [&path](const std::string& file) {
+    return !file.empty() && directory_of(file) == path;
+  };
+  const std::string prefix = path + "/";
+  std::erase_if(durable_, [&](const auto& entry) { return stands_here(entry.first); });
+  for (auto entry = seen_.lower_bound(prefix);
+       entry != seen_.end() && entry->first.starts_with(prefix); ++entry) {
+    if (stands_here(entry->first)) durable_.insert(*entry);
   }
-  pending_ = std::move(rest);
+  for (Change& change : pending_) {
+    if (stands_here(change.removed)) change.removed.clear();
+    if (stands_here(change.added)) change.added.clear();
+  }
+  std::erase_if(pending_, [](const Change& change) {
+    return change.removed.empty() && change.added.empty();
+  });
   return {};
 }
 
@@ -312,7 +322,8 @@ Result<std::unique_ptr<storage::FileLock>> SimulatedDisk::lock(const std::string
 
 void SimulatedDisk::lose_content(Inode& inode, Unsynced unsynced, Prng& random) {
   if (unsynced == Unsynced::kept) {
-    inode.durable = inode.seen;
+    inode.durable.resize(inode.seen.size());
+    inode.carry(0, inode.seen.size());
   } else if (unsynced != Unsynced::lost) {
     const bool resizes = inode.resized && random.chance(1, 2);
     if (resizes) inode.durable.resize(inode.seen.size());
@@ -324,13 +335,15 @@ void SimulatedDisk::lose_content(Inode& inode, Unsynced unsynced, Prng& random) 
       if (start >= end || random.chance(1, 2)) continue;
       std::uint64_t count = end - start;
       if (unsynced == Unsynced::torn && random.chance(1, 2)) count = random.below(count);
-      inode.durable.replace(start, count, inode.seen, start, count);
+      inode.carry(start, start + count);
     }
   }
   inode.seen = inode.durable;
   inode.dirty.clear();
   inode.resized = false;
-  inode.flips.erase(inode.flips.lower_bound(inode.seen.size()), inode.flips.end());
+  std::erase_if(inode.flips, [&](const auto& flip) {
+    return !flip.second.durable || flip.first >= inode.seen.size();
+  });
 }
 
 void SimulatedDisk::power_loss(Unsynced unsynced, Prng& random) {
@@ -384,19 +397,19 @@ void SimulatedDisk::flip(const std::string& path, std::uint64_t offset, unsigned
   invariant(found != seen_.end(), "the file is there: " + path);
   Inode& inode = *found->second;
   invariant(offset < inode.seen.size(), "bits are flipped within a file");
-  for (std::string* octets : {&inode.seen, &inode.durable}) {
-    if (offset < octets->size()) (*octets)[offset] ^= static_cast<char>(mask);
-  }
-  const auto flipped = inode.flips.try_emplace(offset, 0).first;
-  flipped->second ^= mask;
-  if (flipped->second == 0) inode.flips.erase(flipped);
+  Inode::Flipped& flipped = inode.flips[offset];
+  const bool durable = flipped.mask == 0 ? offset < inode.durable.size() : flipped.durable;
+  inode.seen[offset] ^= static_cast<char>(mask);
+  if (durable) inode.durable[offset] ^= static_cast<char>(mask);
+  flipped = {static_cast<unsigned char>(flipped.mask ^ mask), durable};
+  if (flipped.mask == 0) inode.flips.erase(offset);
 }
 
 std::vector<SimulatedDisk::Flip> SimulatedDisk::flips() const {
   const std::lock_guard lock(mutex_);
   std::vector<Flip> flips;
   for (const auto& [path, inode] : seen_) {
-    for (const auto& [offset, mask] : inode->flips) flips.push_back({path, offset, mask});
+    for (const auto& [offset, flip] : inode->flips) flips.push_back({path, offset, flip.mask});
   }
   return flips;
 }
@@ -413,6 +426,10 @@ void SimulatedDisk::lose(const std::string& path) {
   std::erase_if(pending_, [&](const Change& change) {
     return is_lost(change.added) || is_lost(change.removed);
   });
+}
+
+void SimulatedDisk::undo_flips() {
+  for (const Flip& each : flips()) flip(each.path, each.offset, each.mask);
 }
 
 std::vector<std::string> SimulatedDisk::paths() const {

@@ -2,8 +2,8 @@
 //
 // It keeps two truths: what a running process sees, and what a power loss would leave. A sync
 // carries the written sectors of a file from the first to the second, a directory sync the
-// creations, renames and removals of that directory. After a failed sync the sectors count as
-// clean, as they do in Linux: a later sync that succeeds does not write them.
+// entries of that directory. After a failed sync the sectors count as clean, as they do in Linux: a
+// later sync that succeeds does not write them.
 #pragma once
 
 #include <cstdint>
@@ -71,6 +71,7 @@ class SimulatedDisk final : public storage::Disk {
     unsigned char mask = 0;
   };
   [[nodiscard]] std::vector<Flip> flips() const;
+  void undo_flips();
   // Removes a file, or a directory with all that it holds, durably.
   void lose(const std::string& path);
   [[nodiscard]] std::vector<std::string> paths() const;
@@ -92,10 +93,15 @@ class SimulatedDisk final : public storage::Disk {
     };
     std::vector<Range> dirty;
     bool resized = false;
-    std::map<std::uint64_t, unsigned char> flips;  // offset, mask
+    struct Flipped {
+      unsigned char mask = 0;
+      bool durable = false;  // on the disk, and not only in the cache
+    };
+    std::map<std::uint64_t, Flipped> flips;  // by offset
 
     void write(std::uint64_t offset, std::string_view octets);
     void forget_flips(std::uint64_t from, std::uint64_t to);
+    void carry(std::uint64_t from, std::uint64_t to);
     void sync();
     // The sectors that were written since the last sync, rising.
     [[nodiscard]] std::vector<std::uint64_t> dirty_sectors() const;
@@ -106,7 +112,6 @@ class SimulatedDisk final : public storage::Disk {
     std::string removed;  // path, or empty
     std::string added;    // path, or empty
     std::shared_ptr<Inode> inode;
-    [[nodiscard]] bool touches(const std::string& directory) const;
   };
 
   Result<void> step(const std::string& what, const std::string& path);

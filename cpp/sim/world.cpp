@@ -240,7 +240,10 @@ void World::serve_load(NodeId id) {
   n.loads.pop_front();
   auto blocks = n.disk.load(load.first, load.bytes_max);
   if (end_if_failed(n)) return;
-  if (!blocks) return repair(n, blocks.error().message);
+  if (!blocks) {
+    note_fault(n.id, "repair", "node " + name(n.id) + " repairs: " + blocks.error().message);
+    return repair(n, blocks.error().message);
+  }
   step(n, {engine::BlocksLoaded{load.to, load.first, std::move(*blocks)}});
 }
 

@@ -12,6 +12,10 @@ using std::chrono::seconds;
 
 Play::Play(Options options) {
   Listeners listeners;
+  listeners.texts = false;
+  listeners.event = [this](const Event& event) {
+    if (on_event) on_event(event);
+  };
   listeners.sent = [this](const InFlight& flight) {
     if (on_sent) on_sent(flight);
   };

@@ -80,6 +80,7 @@ class Play {
   // Puts a message on its way that `from` never sent.
   void inject(NodeId from, NodeId to, paxos::Message message);
   std::function<void(const InFlight&)> on_sent;
+  std::function<void(const Event&)> on_event;
   std::function<bool(const InFlight&)> loses;  // which messages do not arrive
 
   void expect_no_violations() const;
