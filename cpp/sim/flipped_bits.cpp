@@ -36,13 +36,14 @@ class Judge {
 
   std::vector<KeptFlip> run() {
     for (const auto& flip : flips_[paths_.identity()]) keep(flip, Part::identity, true, 0);
-    // What the files are made of is read where nothing is flipped.
-    const auto map = storage::scan_log(*whole_, log_place_);
-    if (map && !map->report.lost) {
-      for (std::size_t i = 0; i < map->segments.size(); ++i) judge_segment(map->segments[i]);
+    // In a directory whose beginning is repeated no log counts yet.
+    Height known_durable;
+    if (is_ready()) {
+      judge_log();
+      const auto seen = storage::scan_log(*disk_, log_place_);
+      if (seen) known_durable = seen->report.blocks_through;
     }
-    const auto seen = storage::scan_log(*disk_, log_place_);
-    judge_blocks(seen ? seen->report.blocks_through : Height(0));
+    judge_blocks(known_durable);
     return std::move(kept_);
   }
 
@@ -52,7 +53,23 @@ class Judge {
     kept_.push_back({flip, part, damage, offset, may_be_hidden});
   }
 
-  void judge_segment(const storage::ScannedSegment& segment) {
+  [[nodiscard]] bool is_ready() const {
+    const auto there = whole_->exists(paths_.identity());
+    if (!there || !*there) return false;
+    const auto identity = storage::decode_identity(whole_->content(paths_.identity()));
+    return identity.ok() && identity->state == storage::Identity::State::ready;
+  }
+
+  // What the files are made of is read where nothing is flipped.
+  void judge_log() {
+    const auto map = storage::scan_log(*whole_, log_place_);
+    if (!map || map->report.lost) return;
+    for (const auto& segment : map->segments) {
+      judge_segment(segment, segment.first == map->segments.back().first);
+    }
+  }
+
+  void judge_segment(const storage::ScannedSegment& segment, bool newest) {
     const std::string path = paths_.log() + "/" + storage::segment_name(segment.first);
     const auto flips = flips_.find(path);
     if (flips == flips_.end()) return;
@@ -61,12 +78,14 @@ class Judge {
       const std::uint64_t seal = data.size() - kSectorBytes;
       // A seal says nothing that the segment after it does not say.
       if (flip.offset >= seal && segment.sealed) keep(flip, Part::log, false, seal);
-      if (flip.offset < segment.end) judge_batch(data, flip);
+      if (flip.offset < segment.end) judge_batch(data, flip, newest ? segment.end : 0);
     }
   }
 
-  // The flip lies within the batches of the segment.
-  void judge_batch(const std::string& data, const SimulatedDisk::Flip& flip) {
+  // The flip lies within the batches of the segment. `log_end`: where the log ends, if it ends
+  // here.
+  void judge_batch(const std::string& data, const SimulatedDisk::Flip& flip,
+                   std::uint64_t log_end) {
     for (std::uint64_t start = 0;;) {
       const std::string content = data.substr(start, kSectorContentBytes);
       const auto header = storage::decode_batch_header(content);
@@ -81,8 +100,19 @@ class Judge {
       const std::uint64_t position = within / kSectorBytes * kSectorContentBytes + column;
       const bool says = column < kSectorContentBytes &&
                         position < storage::kBatchHeaderBytes + header->payload_length;
+      // The last batch of all may have been written but for a mark: then it promised nothing.
+      if (says && start + bytes == log_end && lacks_a_mark(flip.path, start, log_end)) return;
       return keep(flip, Part::log, says, start);
     }
+  }
+
+  [[nodiscard]] bool lacks_a_mark(const std::string& path, std::uint64_t from,
+                                  std::uint64_t to) const {
+    const std::string seen = disk_->content(path);
+    for (std::uint64_t at = from + kSectorContentBytes; at < to; at += kSectorBytes) {
+      if (seen[at] != storage::kSectorMark) return true;
+    }
+    return false;
   }
 
   void judge_blocks(Height known_durable) {
@@ -105,29 +135,26 @@ class Judge {
     const auto flips = flips_.find(path);
     if (flips == flips_.end()) return true;
     const std::string seen = disk_->content(path);
-    bool header_flipped = false;  // of what stands before
-    std::uint64_t flipped_at = UINT64_MAX;
+    std::uint64_t before = UINT64_MAX;  // where the frame begins that was flipped before
     for (const auto& flip : flips->second) {
       if (flip.offset >= file.end) return true;  // a torn tail already
-      if (flip.offset < storage::kBlockFileHeaderBytes) {
-        keep(flip, Part::blocks, true, 0);
-        header_flipped = true;
-        flipped_at = 0;
-        continue;
+      std::uint64_t start = 0;
+      bool follows = false;
+      bool in_header = flip.offset < storage::kBlockFileHeaderBytes;
+      if (!in_header) {
+        const auto after = std::upper_bound(file.offsets.begin(), file.offsets.end(), flip.offset);
+        const auto frame = std::prev(after);
+        start = *frame;
+        in_header = flip.offset < start + storage::kFrameHeaderBytes;
+        const std::uint64_t end = after == file.offsets.end() ? file.end : *after;
+        const Height height =
+            file.first.plus(static_cast<std::uint64_t>(frame - file.offsets.begin()));
+        const bool synced = !last || height <= known_durable;
+        if (!synced && has_zero_sector(seen, start, in_header ? seen.size() : end)) return false;
+        follows = before == (frame == file.offsets.begin() ? 0 : *std::prev(frame));
       }
-      const auto after = std::upper_bound(file.offsets.begin(), file.offsets.end(), flip.offset);
-      const std::uint64_t start = *std::prev(after);
-      const std::uint64_t end = after == file.offsets.end() ? file.end : *after;
-      const bool in_header = flip.offset < start + storage::kFrameHeaderBytes;
-      const Height height =
-          file.first.plus(static_cast<std::uint64_t>(after - file.offsets.begin()) - 1);
-      const bool synced = !last || height <= known_durable;
-      if (!synced && has_zero_sector(seen, start, in_header ? seen.size() : end)) return false;
-      const bool follows = flipped_at == start || after - 1 == file.offsets.begin() ||
-                           flipped_at == *std::prev(after, 2);
-      keep(flip, Part::blocks, true, start, header_flipped && follows);
-      header_flipped = in_header || (header_flipped && flipped_at == start);
-      flipped_at = start;
+      keep(flip, Part::blocks, true, start, in_header && follows);
+      before = start;
     }
     return true;
   }

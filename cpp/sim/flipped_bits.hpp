@@ -21,7 +21,7 @@ struct KeptFlip {
   bool damage = true;
   // Where the batch, frame or header begins that holds the flip; that place is told.
   std::uint64_t offset = 0;
-  // The place may be hidden by damage of the header before it: then that one is told.
+  // A frame whose header is flipped right after another damaged one: the two are told of as one.
   bool may_be_hidden = false;
 
   // "FILE at offset N".

@@ -30,7 +30,7 @@ namespace paxledger::sim {
 
 // Sizes of files. Small ones make rotation, trimming and set-aside frequent.
 struct DiskOptions {
-  std::uint64_t segment_bytes = 16 * 1024;  // a multiple of 512, at least 8 KiB
+  std::uint64_t segment_bytes = 16'384;  // a multiple of 512, at least 8 KiB
   std::uint64_t block_file_bytes = std::uint64_t{64} << 20;
 };
 

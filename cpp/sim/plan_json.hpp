@@ -5,9 +5,9 @@
 //   {"seed": 7, "misfortunes": false, "nodes": 3, "safety_phase_ms": 2000,
 //    "timing": {"heartbeat_us": 50000, "election_timeout_us": 400000, "resend_us": 150000},
 //    "limits": {"window_slots": 64, …}, "network": {"latency_us_max": 600, …},
-//    "disk_us_max": 2000, "faults": {"every_ms": 100, "crashes": true, …},
-//    "work": {"clients": 4, …},
-//    "script": [{"at_ns": 1500000000, "kind": "cut", "links": [[1, 2], [2, 1]]}, …]}
+//    "disk_us_max": 2000, "segment_bytes": 16384, "block_file_bytes": 67108864, "faults":
+//    {"every_ms": 100, "crashes": true, …}, "work": {"clients": 4, …}, "script": [{"at_ns":
+//    1500000000, "kind": "cut", "links": [[1, 2], [2, 1]]}, …]}
 #pragma once
 
 #include <string>

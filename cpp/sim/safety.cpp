@@ -179,6 +179,7 @@ std::string in_short(const paxos::DurableState& state, Slot above) {
 }  // namespace
 
 void SafetyCheck::recovered(NodeId node, const Remembered& before, const engine::Recovered& found) {
+  for (const std::string& text : before.untold) violated("damage", node, text);
   const bool excused = before.log_lost || before.blocks_lost ||
                        (before.torn && found.repair_through > before.synced);
   if (!found.damage.empty() && !excused) {
@@ -192,6 +193,13 @@ void SafetyCheck::recovered(NodeId node, const Remembered& before, const engine:
   }
   if (before.log_lost) return;
   const Slot above = std::max(found.log_complete_above, slot_of(height));
+  const Height durable = std::max({height, found.repair_through, before.synced});
+  if (found.log_complete_above > slot_of(durable)) {
+    violated("regress", node,
+             "its log is complete above slot " + std::to_string(found.log_complete_above.value()) +
+                 " only, and blocks stand for what was up to height " +
+                 std::to_string(durable.value()));
+  }
   paxos::DurableState expected = before.durable;
   // A group of writes is there as a whole or not at all, and no write without those before it.
   std::size_t kept = 0;

@@ -11,6 +11,10 @@ using storage::kSectorBytes;
 
 namespace {
 
+void flip_bits(char& octet, unsigned char mask) {
+  octet = static_cast<char>(static_cast<unsigned char>(octet) ^ mask);
+}
+
 Error refused(const std::string& what, const std::string& path, const std::string& why) {
   return {ErrorCode::io, what + " " + path + ": " + why};
 }
@@ -154,7 +158,7 @@ void SimulatedDisk::Inode::write(std::uint64_t offset, std::string_view octets) 
 void SimulatedDisk::Inode::forget_flips(std::uint64_t from, std::uint64_t to) {
   auto flip = flips.lower_bound(from);
   while (flip != flips.end() && flip->first < to) {
-    if (flip->second.durable) durable[flip->first] ^= static_cast<char>(flip->second.mask);
+    if (flip->second.durable) flip_bits(durable[flip->first], flip->second.mask);
     flip = flips.erase(flip);
   }
 }
@@ -399,8 +403,8 @@ void SimulatedDisk::flip(const std::string& path, std::uint64_t offset, unsigned
   invariant(offset < inode.seen.size(), "bits are flipped within a file");
   Inode::Flipped& flipped = inode.flips[offset];
   const bool durable = flipped.mask == 0 ? offset < inode.durable.size() : flipped.durable;
-  inode.seen[offset] ^= static_cast<char>(mask);
-  if (durable) inode.durable[offset] ^= static_cast<char>(mask);
+  flip_bits(inode.seen[offset], mask);
+  if (durable) flip_bits(inode.durable[offset], mask);
   flipped = {static_cast<unsigned char>(flipped.mask ^ mask), durable};
   if (flipped.mask == 0) inode.flips.erase(offset);
 }

@@ -101,6 +101,10 @@ class Scanner {
     scan_.report.notices.push_back({level, std::move(text)});
   }
   [[nodiscard]] bool is_damaged() const { return !scan_.damages.empty(); }
+  // What is wrong with one segment says nothing about the batches of another.
+  [[nodiscard]] bool is_segment_damaged() const {
+    return scan_.damages.size() > damages_before_segment_;
+  }
 
   // "FILE at offset N: ".
   static std::string where(const std::string& file, std::uint64_t offset) {
@@ -172,6 +176,7 @@ class Scanner {
     }
     auto data = read_whole(disk_, path);
     if (!data) return data.error();
+    damages_before_segment_ = scan_.damages.size();
     if (data->size() % kSectorBytes != 0) {
       damage(path, data->size(), path + " was cut short at offset " + std::to_string(data->size()));
       data->resize(data->size() / kSectorBytes * kSectorBytes);
@@ -295,7 +300,7 @@ class Scanner {
     const bool newest = index + 1 == names_.size();
     const std::uint64_t next = scan_.next_sequence;
     judge_seal(path, data, segment, newest);
-    if (is_damaged()) {
+    if (is_segment_damaged()) {
       salvage(data, segment);
       return;
     }
@@ -311,7 +316,15 @@ class Scanner {
       salvage(data, segment);
       return;
     }
-    // A later segment that goes on with `next` proves that no batch was ever written here.
+    // A later segment that goes on with `next` proves that no batch was ever written here; one that
+    // goes on after it, that this batch was acknowledged.
+    if (!newest && names_[index + 1] > next) {
+      damage(path, segment.end,
+             where(path, segment.end) + "batch " + std::to_string(next) + " is damaged, for " +
+                 segment_name(names_[index + 1]) + " goes on after it" + reach());
+      salvage(data, segment);
+      return;
+    }
     const std::string_view sector = rest.substr(0, kSectorBytes);
     const bool closed = !newest;
     if (!closed && !is_torn(data, segment)) {
@@ -368,7 +381,7 @@ class Scanner {
         notice(Notice::Level::warning,
                where(path, offset) + "unused octets of the seal are not what was written");
       }
-      if (is_damaged()) return;
+      if (is_segment_damaged()) return;
       if (seal->header.sequence > next) {
         damage(path, segment.end,
                where(path, segment.end) + "the batches " + std::to_string(next) + " to " +
@@ -380,7 +393,7 @@ class Scanner {
       }
       return;
     }
-    if (is_zero(sector) || is_damaged()) return;
+    if (is_zero(sector) || is_segment_damaged()) return;
     if (newest && is_marked(sector)) {
       damage(path, offset,
              where(path, offset) + "the segment's seal is damaged and no segment follows it");
@@ -454,6 +467,7 @@ class Scanner {
   LogScan scan_;
   std::vector<std::uint64_t> names_;
   std::uint64_t begin_ = 0;
+  std::size_t damages_before_segment_ = 0;
   Slot slot_max_;
   std::string last_;
 };

@@ -224,6 +224,23 @@ Result<BlockStore::Extent> extent_on_disk(Disk& disk, const std::string& directo
   return extent;
 }
 
+// A directory whose first log segment may not be there yet. A node that rejoins may still have the
+// blocks of its life before.
+Result<VerifyReport> verify_begun(Disk& disk, const BlockPlace& place, const Progress& progress,
+                                  const std::string& root) {
+  const auto there = disk.exists(place.directory);
+  if (!there) return there.error();
+  BlockStore::Extent extent;
+  if (*there) {
+    auto found = extent_on_disk(disk, place.directory);
+    if (!found) return found.error();
+    extent = std::move(*found);
+  }
+  auto report = Verifier(disk, place, progress, Height(0), true).run(extent);
+  if (report) report->notes.push_back(root + " was begun but never used since");
+  return report;
+}
+
 }  // namespace
 
 Result<VerifyReport> verify_blocks(Disk& disk, const BlockPlace& place,
@@ -243,15 +260,13 @@ Result<VerifyReport> verify_directory(Disk& disk, const std::string& root,
   }
   const DirectoryPaths& paths = directory->paths();
   const Identity& identity = directory->identity();
+  const BlockPlace place{paths.blocks(), paths.set_aside(), identity.cluster};
   if (identity.state != Identity::State::ready) {
-    VerifyReport report;
-    report.notes.push_back(root + " was begun but never used");
-    return report;
+    return verify_begun(disk, place, progress, root);
   }
   const auto scan =
       scan_log(disk, {paths.log(), paths.set_aside(), identity.cluster, identity.node});
   if (!scan) return scan.error();
-  const BlockPlace place{paths.blocks(), paths.set_aside(), identity.cluster};
   const auto extent = extent_on_disk(disk, paths.blocks());
   if (!extent) return extent.error();
   auto report = Verifier(disk, place, progress, scan->report.blocks_through, true).run(*extent);

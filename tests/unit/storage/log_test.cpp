@@ -15,6 +15,15 @@ void append(Log& log, paxos::DurableState& expected, const Records& records) {
   for (const auto& record : records) expected.replay(record);
 }
 
+// The path of the segment at this place among all of them.
+std::string path_of_segment(const sim::SimulatedDisk& disk, std::size_t place) {
+  std::vector<std::string> segments;
+  for (const std::string& path : disk.paths()) {
+    if (path.ends_with(".log")) segments.push_back(path);
+  }
+  return segments.at(place);
+}
+
 TEST(Log, GivesBackWhatWasAppended) {
   auto disk = new_log_disk();
   paxos::DurableState expected;
@@ -234,6 +243,51 @@ TEST(Log, TellsDamageOfTheLastBatchFromATornTail) {
       disk->flip(segment_path(1), offset, static_cast<unsigned char>(1u << bit));
     }
   }
+}
+
+// The power went between the beginning of a segment and the seal of the one before, and a bit of
+// the last batch before flipped. It is that batch which is damaged; no segment is missing.
+TEST(Log, NamesTheDamagedBatchAtTheEndOfASegmentThatWasNotSealed) {
+  auto disk = new_log_disk();
+  auto log = new_log(*disk);
+  std::uint64_t slot = 0;
+  while (log->segment_count() == 1) {
+    ASSERT_TRUE(log->append(std::vector{accept_record(++slot, 4, 1200)}).ok());
+  }
+  const std::uint64_t seal = disk->content(segment_path(1)).size() - kSectorBytes;
+  std::string first = disk->content(segment_path(1));
+  first.replace(seal, kSectorBytes, kSectorBytes, '\0');
+  disk->overwrite(segment_path(1), first);
+  ASSERT_FALSE(open_log(*disk->copy()).report.lost) << "the seal alone is no loss";
+  // The batches of one acceptance are three sectors long; the header is one.
+  const std::uint64_t last = kSectorBytes + (slot - 2) * 3 * kSectorBytes;
+  disk->flip(segment_path(1), last + 100, 1);
+  const auto opened = open_log(*disk);
+  ASSERT_TRUE(opened.report.lost);
+  EXPECT_TRUE(opened.report.damage.starts_with(segment_path(1) + " at offset " +
+                                               std::to_string(last) + ": batch"))
+      << opened.report.damage;
+  for (const Notice& notice : opened.report.notices) ADD_FAILURE() << notice.text;
+}
+
+// Segments were about to be removed, and the batch that says so is damaged. What is missing between
+// the segments that are left is told of, and so is that batch.
+TEST(Log, NamesEveryDamagedSegmentAndNotTheFirstOnly) {
+  auto disk = new_log_disk();
+  auto log = new_log(*disk);
+  for (std::uint64_t slot = 1; slot <= 40; ++slot) {
+    ASSERT_TRUE(log->append(std::vector{accept_record(slot, 4, 1200)}).ok());
+  }
+  ASSERT_GE(log->segment_count(), 4u);
+  disk->lose(path_of_segment(*disk, 1));
+  const std::string newest = disk->paths().back();
+  ASSERT_NE(newest.find("/log/"), std::string::npos);
+  disk->flip(newest, kSectorBytes + 100, 1);
+  const auto opened = open_log(*disk);
+  ASSERT_TRUE(opened.report.lost);
+  EXPECT_NE(opened.report.damage.find("no segment"), std::string::npos) << opened.report.damage;
+  EXPECT_NE(opened.report.damage.find(newest + " at offset 512: batch"), std::string::npos)
+      << opened.report.damage;
 }
 
 TEST(Log, ReportsAMissingOrShortenedSegment) {

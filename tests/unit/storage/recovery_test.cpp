@@ -149,6 +149,23 @@ TEST(VerifyDirectory, FindsAFlippedBitInEachKindOfFile) {
   }
 }
 
+// The beginning of a rejoin was interrupted. The blocks of the life before are there, and count.
+TEST(VerifyDirectory, ChecksTheBlocksOfANodeThatWasAboutToRejoin) {
+  auto disk = used_directory();
+  disk->restart();
+  disk->overwrite("d/identity", encode_identity({kBlockPlace.cluster, "bank", NodeId(2),
+                                                 Identity::State::rejoining}));
+  const auto intact = verify_directory(*disk, "d", {});
+  ASSERT_TRUE(intact.ok()) << intact.error().message;
+  EXPECT_TRUE(intact->intact());
+  EXPECT_EQ(intact->height, Height(30));
+  const std::string path = only(*disk, "/blocks/", false);
+  disk->flip(path, 100, 1);
+  const auto damaged = verify_directory(*disk, "d", {});
+  ASSERT_FALSE(damaged->intact());
+  EXPECT_EQ(damaged->problems.front().file, path);
+}
+
 TEST(VerifyDirectory, IsRefusedWhileANodeUsesIt) {
   auto disk = used_directory();
   const auto running = reopen(*disk);
