@@ -20,8 +20,6 @@ using storage::kSectorBytes;
 using storage::kSectorContentBytes;
 using Part = KeptFlip::Part;
 
-constexpr std::uint64_t kSealPayloadBytes = 8;
-
 class Judge {
  public:
   Judge(const SimulatedDisk& disk, storage::DirectoryPaths paths, ClusterId cluster, NodeId node)

@@ -401,6 +401,7 @@ std::vector<SharedBytes> NodeDisk::blocks() const {
   std::vector<ledger::Block> blocks = read_blocks().blocks;
   blocks.insert(blocks.end(), unwritten_.begin(), unwritten_.end());
   std::vector<SharedBytes> encoded;
+  encoded.reserve(blocks.size());
   for (const auto& block : blocks) encoded.emplace_back(ledger::encode_block(block));
   return encoded;
 }
