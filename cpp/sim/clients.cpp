@@ -266,6 +266,8 @@ void Clients::answered(const Answered& answered, World& world) {
   const auto* result = std::get_if<kv::CommandResult>(&answered.reply.what);
   const ErrorCode code = result == nullptr ? ErrorCode::ok : result->code;
   if (sequence == 0) {
+    // An opening of a session that the client has left since says nothing of the present one.
+    if (answered.request.session != client.session) return;
     client.opening_now = false;
     client.open = client.open || code == ErrorCode::ok;
     if (answered.request.key != client.opening) return;
@@ -368,10 +370,7 @@ void Clients::refused(Client& client, std::uint64_t sequence, ErrorCode code) {
   }
   if (code == ErrorCode::session_expired) {
     // An earlier attempt may have been applied before the session ended: outcome unknown.
-    if (operation.attempts == 1) {
-      must_not_apply_.insert({client.session, Sequence(sequence)});
-      history_[operation.history].refused = true;
-    }
+    if (operation.attempts == 1) note_refusal(client, sequence);
     client.operations.erase(sequence);
     client.expired = true;
     return;
@@ -380,11 +379,18 @@ void Clients::refused(Client& client, std::uint64_t sequence, ErrorCode code) {
   // The client gives up. What had no effect must never have one.
   // (A network that doubles messages may hand a refused Forward over a second time, so the claim
   // is checked for networks that did not. TCP does not.)
-  if (no_effect && operation.attempts == 1) {
-    must_not_apply_.insert({client.session, Sequence(sequence)});
-    history_[operation.history].refused = true;
-  }
+  if (no_effect && operation.attempts == 1) note_refusal(client, sequence);
   client.operations.erase(sequence);
+}
+
+void Clients::note_refusal(const Client& client, std::uint64_t sequence) {
+  Recorded& record = history_[client.operations.at(sequence).history];
+  record.refused = true;
+  const auto at = std::chrono::duration_cast<std::chrono::microseconds>(
+      record.ended->since_origin() - std::chrono::seconds(1));
+  must_not_apply_[{client.session, Sequence(sequence)}] =
+      "node " + name(record.node) + " answered " + std::string(to_string(record.code)) + " at " +
+      std::to_string(at.count()) + " µs";
 }
 
 bool Clients::idle() const {
@@ -394,13 +400,15 @@ bool Clients::idle() const {
 
 std::string Clients::verdict(const AgreedHistory& agreed, bool duplicated,
                              std::uint64_t* undecided) const {
-  for (const auto& [session, sequence] : must_not_apply_) {
+  for (const auto& [which, refusal] : must_not_apply_) {
     if (duplicated) break;
+    const auto& [session, sequence] = which;
     const auto* outcome = agreed.outcome(session, sequence);
     if (outcome != nullptr && outcome->had_effect) {
       return "reply: session " + std::to_string(session.value()) + " sequence " +
-             std::to_string(sequence.value()) +
-             " took effect although its only attempt was answered as having none";
+             std::to_string(sequence.value()) + " took effect at height " +
+             std::to_string(outcome->height.value()) +
+             " although its only attempt was answered as having none: " + refusal;
     }
   }
   std::map<std::string, std::vector<RegisterOperation>> by_key;

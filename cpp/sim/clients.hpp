@@ -121,6 +121,7 @@ class Clients {
   void attempt(std::size_t index, std::uint64_t sequence, World& world);
   void finish(Client& client, std::uint64_t sequence, const Answered& answered, World& world);
   void refused(Client& client, std::uint64_t sequence, ErrorCode code);
+  void note_refusal(const Client& client, std::uint64_t sequence);
   void check_floor(const OpenOperation& operation, const Answered& answered, const World& world);
   [[nodiscard]] Duration patience();
 
@@ -130,7 +131,8 @@ class Clients {
   std::map<RequestKey, std::pair<std::size_t, std::uint64_t>> requests_;
   std::vector<Recorded> history_;
   // Commands whose only attempt was answered as having no effect.
-  std::set<std::pair<SessionId, Sequence>> must_not_apply_;
+  // By whom and when each was refused.
+  std::map<std::pair<SessionId, Sequence>, std::string> must_not_apply_;
   std::vector<std::string> violations_;
   Height done_;  // every write that a client knows to be done is at or below this height
   std::uint64_t answered_ = 0;
