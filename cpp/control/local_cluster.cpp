@@ -203,6 +203,7 @@ Result<bool> LocalCluster::wait_until_stopped(pid_t pid, NodeId node, Duration p
 
 Result<void> LocalCluster::stop(NodeId node) {
   if (auto is_known = known(node); !is_known) return is_known;
+  if (auto gone = wait_for_dying(node); !gone) return gone;
   const ProcessStatus target = process(node);
   if (target.state == ProcessState::stopped) {
     std::error_code ignored;  // it may have ended by itself, and then its pid file is still there
@@ -224,7 +225,23 @@ Result<void> LocalCluster::stop(NodeId node) {
                                   ") does not end even when killed"};
 }
 
+Result<void> LocalCluster::wait_for_dying(NodeId node) {
+  const auto until = Clock::now() + kKillPatience;
+  for (const auto& file : {pid_file(node), lock_file(node)}) {
+    const auto pid = read_pid_file(file);
+    while (pid && is_dying(*pid)) {
+      if (Clock::now() >= until) {
+        return Error{ErrorCode::io, name(node) + " (process " + std::to_string(*pid) +
+                                        ") was killed, and does not end"};
+      }
+      if (auto waited = linger(); !waited) return waited;
+    }
+  }
+  return {};
+}
+
 Result<void> LocalCluster::finish_stop(NodeId node) {
+  if (auto gone = wait_for_dying(node); !gone) return gone;
   const ProcessStatus target = process(node);
   if (target.state == ProcessState::stopped || !is_ending(ending_file(node), target.pid)) return {};
   tell(name(node) + " (process " + std::to_string(target.pid) +

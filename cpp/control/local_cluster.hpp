@@ -130,6 +130,9 @@ class LocalCluster {
   Result<StartPlan> plan(const std::set<NodeId>& wanted, const std::set<NodeId>& rejoin) const;
   // Starts the process only, with the faults of its links: it has them before it says a word.
   Result<void> launch(const StartPlan::Step& step, const FaultRecord& record);
+  // Waits until all that this object started are recognised by whoever looks, or have ended: a
+  // process that was just made has no command line yet, and would be taken for a stopped node.
+  Result<void> recognise_started();
   Result<void> prepare_data_dir() const;
   // Held by whoever decides what to start, until it is started, and by down().
   [[nodiscard]] Result<ControlLock> take_control() const;
@@ -146,15 +149,21 @@ class LocalCluster {
   Result<void> check_started();
   // Takes notice of the nodes that this object started and that have ended.
   void reap_started();
+  [[nodiscard]] bool is_started(NodeId node) const;
+  // Why a node does not run any more, waited for until it has ended for good.
+  Error ending_of(NodeId node);
   [[nodiscard]] std::size_t count_running() const;
   // Waits a moment until each node that this object started answers or has ended, so that all that
   // fail are named, and not only the first.
   void settle_started(client::Client& db);
   // wait_until_serving() without the nodes that ended, which are left in endings_.
   Result<void> wait_for_service(Duration patience);
-  // Nodes that ended before this call are nothing that it failed at.
+  // Nodes that ended before this call are nothing that it failed at. One that ends at this moment
+  // is waited for: it holds its locks until it has.
   void forget_ended();
   Result<void> signal(NodeId node, int number);
+  // A process that was killed still has its files for a moment, and may still look as if it ran.
+  Result<void> wait_for_dying(NodeId node);
   // Ends what an interrupted stop or kill has left ending, if anything.
   Result<void> finish_stop(NodeId node);
   Result<bool> wait_until_stopped(pid_t pid, NodeId node, Duration patience);

@@ -75,6 +75,7 @@ Result<void> LocalCluster::resume(NodeId node) {
 
 Result<void> LocalCluster::wipe(NodeId node) {
   if (auto is_known = known(node); !is_known) return is_known;
+  if (auto gone = wait_for_dying(node); !gone) return gone;
   if (process(node).state != ProcessState::stopped) {
     return Error{ErrorCode::bad_request, name(node) + " runs; stop it before its data is removed"};
   }

@@ -15,6 +15,7 @@ using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kReadyPatience = std::chrono::seconds(10);
+constexpr auto kBirthPatience = std::chrono::seconds(10);
 constexpr auto kEndPatience = std::chrono::seconds(5);
 constexpr auto kSettlePatience = std::chrono::seconds(2);
 constexpr auto kAnswerPatience = std::chrono::seconds(30);
@@ -91,16 +92,45 @@ std::string LocalCluster::end_of_log(NodeId node, std::uintmax_t log_begin) cons
   return "The end of its log, " + file + ":\n" + lines;
 }
 
+Result<void> LocalCluster::recognise_started() {
+  const auto until = Clock::now() + kBirthPatience;
+  for (const Started& each : started_) {
+    while (state_of(each.pid) != ProcessState::stopped && Clock::now() < until &&
+           inspect(each.pid, each.node, configuration_.file) == ProcessState::stopped) {
+      if (auto waited = linger(); !waited) return waited;
+    }
+  }
+  return {};
+}
+
+bool LocalCluster::is_started(NodeId node) const {
+  return std::any_of(started_.begin(), started_.end(),
+                     [&](const Started& each) { return each.node == node; });
+}
+
 void LocalCluster::reap_started() {
   std::erase_if(started_, [&](const Started& each) {
     const auto ending = reap(each.pid);
-    if (!ending) return false;
-    std::error_code ignored;
-    std::filesystem::remove(pid_file(each.node), ignored);
-    add_line(endings_, name(each.node) + " ended with " + ending->text() + ". " +
-                           end_of_log(each.node, each.log_begin));
+    // A program that ignores SIGCHLD, or waits for any child, takes the ending before us.
+    const bool gone = each.birth == 0 || birth_of(each.pid) != each.birth;
+    if (!ending && !gone) return false;
+    if (read_pid_file(pid_file(each.node)) == each.pid) {
+      std::error_code ignored;
+      std::filesystem::remove(pid_file(each.node), ignored);
+    }
+    add_line(endings_, name(each.node) + " ended" + (ending ? " with " + ending->text() : "") +
+                           ". " + end_of_log(each.node, each.log_begin));
     return true;
   });
+}
+
+Error LocalCluster::ending_of(NodeId node) {
+  const auto until = Clock::now() + kEndPatience;
+  for (reap_started(); is_started(node) && Clock::now() < until; reap_started()) {
+    if (auto waited = linger(); !waited) return waited.error();
+  }
+  if (!endings_.empty()) return {ErrorCode::io, std::exchange(endings_, {})};
+  return {ErrorCode::io, name(node) + " does not run any more; see " + log_file(node).string()};
 }
 
 Result<void> LocalCluster::check_started() {
@@ -112,11 +142,11 @@ Result<void> LocalCluster::check_started() {
 void LocalCluster::forget_ended() {
   endings_.clear();
   std::erase_if(started_, [&](const Started& each) {
-    if (process(each.node).state != ProcessState::stopped) return false;
-    // What ends at this moment holds its locks until it can be reaped.
     const auto until = Clock::now() + kEndPatience;
-    while (!reap(each.pid) && state_of(each.pid) != ProcessState::stopped && Clock::now() < until) {
-      if (!linger()) break;
+    while (!reap(each.pid)) {
+      if (each.birth == 0 || birth_of(each.pid) != each.birth) return true;
+      if (inspect(each.pid, each.node, configuration_.file) != ProcessState::stopped) return false;
+      if (Clock::now() >= until || !linger()) return false;
     }
     return true;
   });
@@ -125,9 +155,7 @@ void LocalCluster::forget_ended() {
 std::size_t LocalCluster::count_running() const {
   std::size_t count = 0;
   for (const auto& entry : configuration_.nodes) {
-    const bool ours = std::any_of(started_.begin(), started_.end(),
-                                  [&](const Started& each) { return each.node == entry.id; });
-    if (ours || process(entry.id).state == ProcessState::running) ++count;
+    if (is_started(entry.id) || process(entry.id).state == ProcessState::running) ++count;
   }
   return count;
 }
@@ -139,8 +167,7 @@ void LocalCluster::settle_started(client::Client& db) {
   for (const NodeId node : configuration_.node_ids()) {
     const auto lives = [&] {
       reap_started();
-      return std::any_of(started_.begin(), started_.end(),
-                         [&](const Started& each) { return each.node == node; });
+      return is_started(node);
     };
     call.endpoint = endpoint_of(node);
     while (lives() && Clock::now() < until) {
@@ -190,6 +217,7 @@ Result<void> LocalCluster::up(const std::set<NodeId>& rejoin, Duration patience)
     record->came_back(step.node);
   }
   if (auto written = write_fault_record(fault_file(), *record); !written) return written;
+  if (auto recognised = recognise_started(); !recognised) return recognised;
 
   const auto serving = wait_for_service(patience);
   // What ended is the cause, and what followed from it stands behind.
@@ -210,22 +238,22 @@ Result<void> LocalCluster::start(NodeId node, bool rejoin) {
   const auto control = take_control();
   if (!control) return control.error();
   if (auto finished = finish_stop(node); !finished) return finished;
-  if (process(node).state != ProcessState::stopped) return check_identity(node);
   forget_ended();
   const auto planned = plan({node}, rejoin ? std::set<NodeId>{node} : std::set<NodeId>{});
   if (!planned) return planned.error();
-  if (planned->steps.empty()) {
-    return Error{ErrorCode::io, planned->complaint(configuration_)};
-  }
+  if (!planned->lost.empty()) return Error{ErrorCode::io, planned->complaint(configuration_)};
+  if (planned->steps.empty()) return check_identity(node);  // it runs
   auto record = faults();
   if (!record) return record.error();
   auto db = client();
   if (!db) return db.error();
   if (auto launched = launch(planned->steps.front(), *record); !launched) return launched;
-  auto answering = wait_until_answering(node, **db);
-  reap_started();
-  // A node that ended again is not back: what was recorded of it stays.
-  if (process(node).state == ProcessState::stopped) return answering;
+  auto answering = recognise_started();
+  if (answering) answering = wait_until_answering(node, **db);
+  // A node that ended again is not back, though it has answered: what was recorded of it stays.
+  if (process(node).state == ProcessState::stopped) {
+    return answering ? ending_of(node) : answering;
+  }
   record = faults();
   if (!record) return record.error();
   record->came_back(node);
@@ -246,7 +274,8 @@ Result<void> LocalCluster::wait_until_answering(NodeId node, client::Client& db)
   for (;;) {
     const auto answer = await(db.admin("status", {}, call));
     if (answer.ok()) return {};
-    if (auto alive = check_started(); !alive) return alive;
+    reap_started();
+    if (!is_started(node) && process(node).state == ProcessState::stopped) return ending_of(node);
     if (Clock::now() >= until) {
       return Error{ErrorCode::io, name(node) + " runs, but does not answer: " + answer.message +
                                       "; see " + log_file(node).string()};
@@ -335,17 +364,17 @@ Result<void> LocalCluster::wait_until_ready(Duration patience) {
   if (!db) return db.error();
   const auto until = Clock::now() + patience;
   for (const NodeId node : configuration_.node_ids()) {
-    if (process(node).state != ProcessState::running) continue;
     client::CallOptions call;
     call.endpoint = endpoint_of(node);
     call.deadline = milliseconds(500);
-    for (;;) {
+    // One that this object started and that does not run is about to be reaped.
+    while (process(node).state == ProcessState::running || is_started(node)) {
+      if (process(node).state == ProcessState::paused) break;
       // A linearizable read through this node and no other: it must know the leader and have
       // applied what the cluster has decided.
       const auto answer = await((*db)->get(kProbeKey, client::ReadMode::linearizable, call));
       if (answer.ok() || answer.code == ErrorCode::not_found) break;
       if (auto alive = check_started(); !alive) return alive;
-      if (process(node).state != ProcessState::running) break;
       if (Clock::now() >= until) {
         tell(name(node) + " is not ready yet: " + answer.error().message);
         break;
@@ -353,7 +382,7 @@ Result<void> LocalCluster::wait_until_ready(Duration patience) {
       if (auto waited = linger(); !waited) return waited;
     }
   }
-  return {};
+  return check_started();
 }
 
 }  // namespace paxledger::control

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <charconv>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <fstream>
@@ -26,8 +27,10 @@ Error io_error(const std::string& what, int number) {
 }
 
 // Words of /proc/PID/stat, counted from the state, which is 0.
+constexpr int kFlagsAfterState = 6;
 constexpr int kThreadsAfterState = 17;
 constexpr int kBirthAfterState = 19;
+constexpr unsigned long kExiting = 0x4;  // PF_EXITING of those flags
 
 std::vector<std::string_view> split_arguments(std::string_view cmdline) {
   std::vector<std::string_view> arguments;
@@ -198,6 +201,21 @@ ProcessState state_of(pid_t pid) {
   return state == 'T' || state == 't' ? ProcessState::paused : ProcessState::running;
 }
 
+bool is_dying(pid_t pid) {
+  if (state_of(pid) == ProcessState::stopped) return false;
+  std::istringstream lines(read_all("/proc/" + std::to_string(pid) + "/status"));
+  bool is_daemon = false;
+  bool killed = false;
+  for (std::string line; std::getline(lines, line);) {
+    is_daemon = is_daemon || line == "Name:\tpaxledgerd";
+    if (!line.starts_with("SigPnd:\t") && !line.starts_with("ShdPnd:\t")) continue;
+    const auto pending = std::strtoull(line.c_str() + line.find('\t') + 1, nullptr, 16);
+    killed = killed || (pending >> (SIGKILL - 1) & 1U) != 0;
+  }
+  const std::string flags = word_of(stat_after_name(pid), kFlagsAfterState);
+  return is_daemon && (killed || (std::strtoul(flags.c_str(), nullptr, 10) & kExiting) != 0);
+}
+
 std::uint64_t birth_of(pid_t pid) {
   const std::string word = word_of(stat_after_name(pid), kBirthAfterState);
   std::uint64_t birth = 0;
@@ -247,7 +265,11 @@ Result<ControlLock> ControlLock::acquire(const std::filesystem::path& file) {
 }
 
 ControlLock::~ControlLock() {
-  if (descriptor_ >= 0) ::close(descriptor_);
+  if (descriptor_ < 0) return;
+  // A process that another thread makes at this moment has the file open too, until it runs its
+  // program; closing alone would leave it the lock.
+  ::flock(descriptor_, LOCK_UN);
+  ::close(descriptor_);
 }
 
 std::optional<Ending> reap(pid_t pid) {

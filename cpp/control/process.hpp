@@ -68,6 +68,10 @@ std::uintmax_t begin_log(const std::filesystem::path& log);
 // The state of process `pid`, whatever it runs. A zombie is stopped.
 [[nodiscard]] ProcessState state_of(pid_t pid);
 
+// Whether process `pid` is a paxledgerd that ends whatever is done to it: it was killed, or gives
+// back what it has. It may still have its command line, or its files and locks without one.
+[[nodiscard]] bool is_dying(pid_t pid);
+
 // When process `pid` began, in clock ticks since the machine did; 0 if there is none. With it, a
 // pid names one process for ever, though the number is given again.
 [[nodiscard]] std::uint64_t birth_of(pid_t pid);

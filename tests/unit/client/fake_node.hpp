@@ -21,8 +21,11 @@ class FakeNode {
   // Gives the answer to a request, or nothing to stay silent. Runs on the node's thread.
   using Behaviour = std::function<std::optional<wire::ClientReply>(const wire::ClientRequest&)>;
 
-  explicit FakeNode(Behaviour behaviour, std::string endpoint = "tcp://127.0.0.1:*")
-      : behaviour_(std::move(behaviour)), router_(context_, zmq::socket_type::router) {
+  explicit FakeNode(Behaviour behaviour, std::string endpoint = "tcp://127.0.0.1:*",
+                    ClusterId cluster = ClusterId(1))
+      : behaviour_(std::move(behaviour)),
+        cluster_(cluster),
+        router_(context_, zmq::socket_type::router) {
     router_.set(zmq::sockopt::linger, 0);
     router_.set(zmq::sockopt::rcvtimeo, 10);
     router_.bind(endpoint);
@@ -64,9 +67,9 @@ class FakeNode {
       zmq::message_t frame;
       (void)router_.recv(frame);
       ++packets_;
-      const auto packet = wire::decode_requests(SharedBytes(frame.to_string()), ClusterId(1));
+      const auto packet = wire::decode_requests(SharedBytes(frame.to_string()), cluster_);
       if (!packet) continue;
-      wire::ReplyWriter writer(ClusterId(1), NodeId(1));
+      wire::ReplyWriter writer(cluster_, NodeId(1));
       for (const auto& request : packet->requests) {
         if (const auto* execute = std::get_if<wire::ExecuteRequest>(&request)) {
           const std::lock_guard lock(mutex_);
@@ -82,6 +85,7 @@ class FakeNode {
   }
 
   Behaviour behaviour_;
+  const ClusterId cluster_;
   zmq::context_t context_;
   zmq::socket_t router_;
   std::string endpoint_;

@@ -12,39 +12,12 @@
 #include <string>
 #include <vector>
 
+#include "unit/control/scripted_cluster.hpp"
+
 namespace paxledger::control {
 namespace {
 
-// A cluster of two nodes whose daemon is a script, so that starting and stopping can be watched
-// without a database.
-class LocalClusterTest : public testing::Test {
- protected:
-  void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "paxledger.XXXXXX").string();
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    directory_ = pattern;
-    std::ofstream(directory_ / "cluster.yaml")
-        << "cluster: test\ndata_dir: data\nnodes:\n"
-           "  - {id: 1, peer: 'tcp://127.0.0.1:6201', client: 'tcp://127.0.0.1:6101', http: "
-           "'127.0.0.1:6301'}\n"
-           "  - {id: 2, peer: 'tcp://127.0.0.1:6202', client: 'tcp://127.0.0.1:6102', http: "
-           "'127.0.0.1:6302'}\n"
-           "  - {id: 3, peer: 'tcp://127.0.0.1:6203', client: 'tcp://127.0.0.1:6103', http: "
-           "'127.0.0.1:6303'}\n";
-  }
-  void TearDown() override { std::filesystem::remove_all(directory_); }
-
-  LocalCluster cluster(const std::string& script) {
-    const auto daemon = directory_ / "paxledgerd";
-    std::ofstream(daemon) << "#!/bin/sh\n" << script << "\n";
-    std::filesystem::permissions(daemon, std::filesystem::perms::owner_all);
-    auto configuration = node::read_configuration(directory_ / "cluster.yaml");
-    EXPECT_TRUE(configuration.ok()) << configuration.error().message;
-    return {std::move(*configuration), daemon};
-  }
-
-  std::filesystem::path directory_;
-};
+using LocalClusterTest = ScriptedClusterTest;
 
 TEST_F(LocalClusterTest, SaysWhichNodeEndedHowAndWhatItSaidLast) {
   auto nodes = cluster("echo \"port in use\"; exit 4");
