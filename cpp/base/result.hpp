@@ -38,14 +38,17 @@ enum class ErrorCode : std::uint8_t {
 
 struct Error {
   ErrorCode code = ErrorCode::bad_request;
-  std::string message;  // what happened, where, and what was expected
+  std::string message;  // what happened, where, and what was expected; never empty in a Result
 };
 
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: implicit
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: implicit
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit
+  // Precondition: the error has a message.
+  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {  // NOLINT: implicit
+    invariant(!std::get<1>(state_).message.empty(), "an error says what happened");
+  }
 
   [[nodiscard]] bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
@@ -75,7 +78,10 @@ template <>
 class [[nodiscard]] Result<void> {
  public:
   Result() = default;
-  Result(Error error) : error_(std::move(error)), ok_(false) {}  // NOLINT: implicit
+  // Precondition: the error has a message.
+  Result(Error error) : error_(std::move(error)), ok_(false) {  // NOLINT: implicit
+    invariant(!error_.message.empty(), "an error says what happened");
+  }
 
   [[nodiscard]] bool ok() const { return ok_; }
   explicit operator bool() const { return ok_; }

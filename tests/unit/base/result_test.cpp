@@ -37,11 +37,16 @@ TEST(Result, OfNothingIsSuccessByDefault) {
 }
 
 TEST(ResultDeathTest, EndsTheProcessIfTheWrongSideIsAsked) {
-  const Result<int> failure = Error{};
+  const Result<int> failure = Error{ErrorCode::io, "disk full"};
   const Result<int> success = 7;
   EXPECT_DEATH((void)failure.value(), "asked of an error");
   EXPECT_DEATH((void)success.error(), "asked of a success");
   EXPECT_DEATH((void)Result<void>().error(), "asked of a success");
+}
+
+TEST(ResultDeathTest, EndsTheProcessIfAnErrorSaysNothing) {
+  EXPECT_DEATH((void)Result<int>(Error{ErrorCode::io, {}}), "an error says what happened");
+  EXPECT_DEATH((void)Result<void>(Error{ErrorCode::io, {}}), "an error says what happened");
 }
 
 TEST(ErrorCode, HasTheWordsThatUsersSee) {
