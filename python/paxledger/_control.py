@@ -129,12 +129,7 @@ class Control:
     def starting(self) -> Iterator[_core.LocalCluster]:
         """Within it, processes may be started. Those that are ours do not outlive Python."""
         core = self.core
-        try:
-            guardian = Guardian.current()
-        except OSError as failure:
-            raise SystemFailure(
-                f"cannot start the process that ends the nodes when Python dies: {failure}"
-            ) from failure
+        guardian = current_guardian()
         core.report_to(guardian.fileno())
         guardian.starting(self.file, sorted(core.theirs()))
         try:
@@ -255,6 +250,16 @@ class Control:
             if self._asker is not None and not self.forked:
                 self._asker.close()
             self._asker = None
+
+
+def current_guardian() -> Guardian:
+    """Returns the guardian of this interpreter, started if need be. Raises SystemFailure."""
+    try:
+        return Guardian.current()
+    except OSError as failure:
+        raise SystemFailure(
+            f"cannot start the process that ends the nodes when Python dies: {failure}"
+        ) from failure
 
 
 def _finish(call: Any, deadline: float) -> Outcome:

@@ -10,7 +10,7 @@ from paxledger._connection import seconds
 from paxledger._control import Control
 from paxledger.chain import Chain, Comparison
 from paxledger.codecs import Codec, find_codec
-from paxledger.errors import BadRequest, NoQuorum
+from paxledger.errors import BadRequest, Error, NoQuorum
 from paxledger.node import NodeStatus, statuses
 
 _POLL_S = 0.01
@@ -182,7 +182,15 @@ class Observable:
         running = [
             node for node, (state, _) in self._control.processes().items() if state == "running"
         ]
-        return Comparison([self.chain(node) for node in running], last)
+        chains = []
+        for node in running:
+            try:
+                chains.append(self.chain(node))
+            except Error:
+                # One that ended meanwhile is none of the nodes that run.
+                if self._control.processes()[node][0] == "running":
+                    raise
+        return Comparison(chains, last)
 
 
 def _height(value: int, what: str) -> None:

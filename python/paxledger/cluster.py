@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from paxledger import local_configuration, views, watch
 from paxledger._breakable import Breakable
 from paxledger._connection import Connection, seconds
-from paxledger._control import Control
+from paxledger._control import Control, current_guardian
 from paxledger._ending import remove
 from paxledger._observable import Observable
 from paxledger.client import Client, connect_nodes
 from paxledger.codecs import Codec
 from paxledger.errors import BadRequest
 from paxledger.faults import FaultBoard
-from paxledger.guardian import DIRECTORY_PREFIX, Guardian
+from paxledger.guardian import DIRECTORY_PREFIX
 from paxledger.node import Node
 from paxledger.ports import PortBlock
 
@@ -115,7 +115,7 @@ class Cluster(Observable, Breakable):
         try:
             if directory is None:
                 temporary = local_configuration.temporary_directory(DIRECTORY_PREFIX)
-                Guardian.current().directory(str(temporary))
+                current_guardian().directory(str(temporary))
             with local_configuration.written(
                 temporary or Path(os.fsdecode(directory or ".")),
                 ports=[(ports.take(), ports.take(), ports.take()) for _ in range(nodes)],

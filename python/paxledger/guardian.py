@@ -217,7 +217,11 @@ class _Watch:
         self.directories: set[str] = set()
 
     def hear(self, line: bytes) -> None:
-        match json.loads(line):
+        try:
+            words = json.loads(line)
+        except ValueError:  # half a line, as Ctrl-C in the midst of it would leave
+            return
+        match words:
             case ["process", int(pid), int(birth)]:
                 self.adopt(pid, birth)
             case ["starting", str(file), int(since), list(theirs)]:

@@ -58,10 +58,16 @@ class PortBlock:
         folder = Path(tempfile.gettempdir()) / f"paxledger-ports.{os.getuid()}"
         try:
             folder.mkdir(mode=0o700, exist_ok=True)
+            self._reserve(folder)
+        except SystemFailure:
+            raise
         except OSError as failure:
             raise SystemFailure(
-                f"cannot make {folder}, where ports are reserved: {failure.strerror}"
+                f"cannot reserve ports in {folder}: {failure.filename or folder}: "
+                f"{failure.strerror or failure}"
             ) from failure
+
+    def _reserve(self, folder: Path) -> None:
         candidates = _first_ports()
         for first in random.sample(candidates, len(candidates)):
             lock = (folder / str(first)).open("w")

@@ -15,7 +15,10 @@ from pathlib import Path
 import pytest
 
 from paxledger import errors
+from paxledger.chain import Chain
 from paxledger.cluster import Cluster
+from paxledger.guardian import Guardian
+from paxledger.ports import _first_ports
 from waiting import scaled, wait_until
 
 
@@ -336,6 +339,30 @@ def test_a_yaml_error_names_the_line(tmp_path: Path) -> None:
         Cluster.from_yaml(tmp_path / "missing.yaml")
 
 
+def test_what_a_local_cluster_needs_and_the_system_refuses_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with monkeypatch.context() as refused:
+        refused.setattr(Guardian, "_current", None)
+        refused.setattr("sys.executable", "/nothing/python")
+        with pytest.raises(errors.SystemFailure, match="cannot start the process that ends"):
+            Cluster.local(1)
+    folder = tmp_path / f"paxledger-ports.{os.getuid()}"
+    assert list(tmp_path.iterdir()) == [folder], "what was made is removed"
+    for lock in folder.iterdir():
+        lock.unlink()
+    folder.rmdir()
+    folder.write_text("somebody else's")
+    with pytest.raises(errors.SystemFailure, match=rf"cannot reserve ports in {folder}"):
+        Cluster.local(1)
+    folder.unlink()
+    for first in _first_ports():
+        (folder / str(first)).mkdir(parents=True)
+    with pytest.raises(errors.SystemFailure, match=r"cannot reserve ports .*Is a directory"):
+        Cluster.local(1)
+
+
 def test_a_port_in_use_is_said_with_the_last_lines_of_the_log() -> None:
     cluster = Cluster.local(1)
     port = int(cluster.node(1).endpoint.rsplit(":", 1)[1])
@@ -406,6 +433,22 @@ def test_in_a_fork_every_use_says_so_and_its_end_ends_nothing(cluster: Cluster) 
     os.waitpid(child, 0)
     assert said.startswith("ForkedError: this cluster was opened in process")
     assert [node.state for node in cluster.nodes] == ["running"] * 3
+
+
+def test_chains_are_compared_though_a_node_ends_meanwhile() -> None:
+    with Cluster.local(3) as cluster:
+        cluster.client().put("k", "v")
+        assert cluster.in_sync(timeout=10)
+        read = cluster.chain
+
+        def read_after_a_crash(node: int) -> Chain:
+            if cluster.node(2).state == "running":
+                cluster.node(2).kill()
+            return read(node)
+
+        with pytest.MonkeyPatch.context() as crashing:
+            crashing.setattr(cluster, "chain", read_after_a_crash)
+            assert sorted(cluster.compare().heights) == [1, 3]
 
 
 def test_a_node_that_was_restarted_answers_at_once() -> None:

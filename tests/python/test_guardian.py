@@ -203,6 +203,15 @@ def test_a_process_is_held_by_its_number_and_its_birth_whatever_its_command_line
     assert watch.nodes == {}
 
 
+def test_half_a_line_ends_no_guardian(sleeper: subprocess.Popen[bytes]) -> None:
+    watch = _Watch()
+    watch.hear(b'["process", 12["started", "/c.yaml"]')
+    watch.hear(json.dumps(["process", sleeper.pid, _birth(sleeper.pid)]).encode())
+    assert [pid for pid, _ in watch.nodes.values()] == [sleeper.pid]
+    for descriptor in list(watch.nodes):
+        watch.forget(descriptor)
+
+
 def test_a_number_that_was_given_again_is_not_adopted(sleeper: subprocess.Popen[bytes]) -> None:
     before = descriptors()
     watch = _Watch()
