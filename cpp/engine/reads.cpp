@@ -37,6 +37,12 @@ void hash_all(StateHasher& hasher, const std::vector<Reader>& readers) {
 
 }  // namespace
 
+void Reads::add(Reader reader) {
+  // What was answered since is forgotten here at the latest, if nobody is left.
+  no_expiry_before_ = std::min(next_expiry(), reader.expires);
+  waiting_.push_back(std::move(reader));
+}
+
 Reads::Round& Reads::begin(Instant now) {
   invariant(can_begin(), "a round of reads begins when none is under way and somebody waits");
   Round round;
@@ -102,8 +108,13 @@ std::vector<ClientRead> Reads::take_ready(Slot applied) {
 
 std::vector<Reader> Reads::take_expired(Instant now) {
   std::vector<Reader> expired;
+  if (next_expiry() > now) return expired;
+  no_expiry_before_ = Instant::never();
   const auto is_over = [&](Reader& reader) {
-    if (reader.expires > now) return false;
+    if (reader.expires > now) {
+      no_expiry_before_ = std::min(no_expiry_before_, reader.expires);
+      return false;
+    }
     expired.push_back(std::move(reader));
     return true;
   };
@@ -138,8 +149,9 @@ void Reads::describe(std::vector<QueuedItem>& items, std::size_t count_max) cons
 
 void Reads::hash_into(StateHasher& hasher) const {
   // The limits are those of the settings, and the count is that of what is indexed.
-  const auto& [limits, next_round, waiting, round, indexed, indexed_count] = *this;
-  hasher.add(next_round, round.has_value(), indexed.size());
+  const auto& [limits, next_round, waiting, round, indexed, indexed_count, no_expiry_before] =
+      *this;
+  hasher.add(next_round, round.has_value(), indexed.size(), next_expiry());
   hash_all(hasher, waiting);
   for (const auto& [slot, readers] : indexed) {
     hasher.add(slot);

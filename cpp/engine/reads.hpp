@@ -43,7 +43,7 @@ class Reads {
     return waiting_.size() + indexed_count_ + (round_ ? round_->readers.size() : 0);
   }
 
-  void add(Reader reader) { waiting_.push_back(std::move(reader)); }
+  void add(Reader reader);
 
   struct Round {
     std::uint64_t id = 0;
@@ -75,6 +75,11 @@ class Reads {
 
   // Readers whose index is applied.
   std::vector<ClientRead> take_ready(Slot applied);
+  // The time of no reader is over before; never() if there is none. It may belong to a reader that
+  // was answered meanwhile: take_expired() finds the next one.
+  [[nodiscard]] Instant next_expiry() const {
+    return empty() ? Instant::never() : no_expiry_before_;
+  }
   std::vector<Reader> take_expired(Instant now);
 
   void describe(std::vector<QueuedItem>& items, std::size_t count_max) const;
@@ -90,6 +95,7 @@ class Reads {
   std::optional<Round> round_;
   std::map<Slot, std::vector<Reader>> indexed_;  // by the slot whose application they wait for
   std::size_t indexed_count_ = 0;
+  Instant no_expiry_before_ = Instant::never();
 };
 
 }  // namespace paxledger::engine

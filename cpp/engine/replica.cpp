@@ -195,6 +195,7 @@ void Replica::Impl::take(TimerFired& input) {
     catch_up(false);
   }
   watch_election();
+  expire();
   if (now_ >= housekeeping_at_ && is_busy()) {
     housekeeping_at_ = now_ + settings_.timing.heartbeat_interval / 2;
     keep_house();
@@ -207,7 +208,6 @@ bool Replica::Impl::is_busy() const {
 }
 
 void Replica::Impl::keep_house() {
-  expire();
   if (leader_) resend_accepts();
   if (candidate_) resend_prepares();
   if (!leader_) forward_due(now_ - settings_.timing.resend_interval);
@@ -258,7 +258,7 @@ Instant Replica::Impl::next_deadline() const {
   Instant due = heartbeat_at_;
   if (!leader_ && !candidate_) due = std::min(due, election_.deadline());
   if (is_busy()) due = std::min(due, housekeeping_at_);
-  return due;
+  return std::min({due, requests_.next_expiry(), reads_.next_expiry()});
 }
 
 Status Replica::Impl::status(Instant now) const {

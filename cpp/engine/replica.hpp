@@ -14,6 +14,8 @@
 //  1. Records are made durable in the order of their tickets, then reported by Persisted.
 //  2. send_after leaves only after its ticket is durable; on a crash before that it never leaves.
 //  3. `now` never falls.
+//  4. TimerFired comes when next_deadline() is due. What it is late by, answers at a deadline may
+//  be.
 #pragma once
 
 #include <memory>

@@ -298,15 +298,13 @@ void Replica::Impl::on(NodeId from, const paxos::ReadProbeAck& message) {
 // --- endings ---------------------------------------------------------------------------------
 
 void Replica::Impl::expire() {
-  // The next look is half an interval away: what ends before it ends now.
-  const Instant until = now_ + settings_.timing.heartbeat_interval / 2;
-  for (const auto& request : requests_.take_expired(until)) {
+  for (const auto& request : requests_.take_expired(now_)) {
     const bool exposed = request.is_exposed();
     answer(request.origin, {exposed ? ErrorCode::timeout : ErrorCode::no_quorum, {}, {}},
            exposed ? "the command was sent to the log, but no decision came back in time"
                    : "no leader could be reached in time");
   }
-  for (const auto& reader : reads_.take_expired(until)) {
+  for (const auto& reader : reads_.take_expired(now_)) {
     refuse_read(reader, ErrorCode::no_quorum, "no majority confirmed the read in time");
   }
 }

@@ -125,6 +125,10 @@ class Requests {
   [[nodiscard]] std::vector<Origin> resolve_proposed(const CommandKey& key);
   // One request ends.
   [[nodiscard]] std::optional<Request> take(std::uint64_t id);
+  // When the time of one of them is over next; never() if none is here.
+  [[nodiscard]] Instant next_expiry() const {
+    return by_expiry_.empty() ? Instant::never() : by_expiry_.begin()->first;
+  }
   // Those whose time is over by `now`.
   [[nodiscard]] std::vector<Request> take_expired(Instant now);
 

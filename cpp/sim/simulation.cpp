@@ -14,6 +14,7 @@ using std::chrono::duration_cast;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
+constexpr std::uint64_t kTimerLagUsMax = 5000;  // the most that an event loop comes late
 constexpr std::uint64_t kCalmDiskUsMax = 300;
 constexpr std::uint64_t kCalmThinkUsMax = 20'000;
 // Bounds of the liveness phase.
@@ -179,7 +180,6 @@ void Simulation::client_turn(std::size_t client) {
 // --- faults ---------------------------------------------------------------------------------
 
 void Simulation::at(Duration when, Fault fault) {
-  meddled_ = true;
   at_time(std::max(time_of(when), world_->now()), [this, fault = std::move(fault)] {
     if (!calm_) act(fault);
   });
@@ -202,12 +202,10 @@ Instant Simulation::paused_until(NodeId node) const {
 
 void Simulation::end_pause(NodeId node) {
   if (paused(node)) return;
-  paused_until_.erase(node);
   for (auto& what : std::exchange(held_[node], {})) what();
 }
 
 void Simulation::apply(const Fault& fault) {
-  meddled_ = true;
   act(fault);
 }
 
@@ -328,6 +326,11 @@ void Simulation::heal() {
 
 // --- running --------------------------------------------------------------------------------
 
+void Simulation::pass_to(Instant time) {
+  world_->set_now(std::max(world_->now(), time));
+  world_->check_overdue(microseconds(kTimerLagUsMax), paused_until_);
+}
+
 bool Simulation::turn(Instant end) {
   NodeId ringing = kNobody;
   Instant earliest = Instant::never();
@@ -345,12 +348,12 @@ bool Simulation::turn(Instant end) {
   if (std::min(next, earliest) > end) return false;
   if (next <= earliest) {
     const auto what = events_.take();
-    world_->set_now(std::max(world_->now(), next));
+    pass_to(next);
     what();
   } else {
-    world_->set_now(std::max(world_->now(), earliest));
+    pass_to(earliest);
     timer_lag_[ringing] =
-        microseconds(timing_.chance(1, 10) ? timing_.below(5000) : timing_.below(50));
+        microseconds(timing_.chance(1, 10) ? timing_.below(kTimerLagUsMax) : timing_.below(50));
     world_->fire(ringing);
   }
   return true;
@@ -363,9 +366,7 @@ bool Simulation::step(Duration end) {
 }
 
 void Simulation::run_until(Duration end) {
-  const bool punctual = !plan_.profile.faults.pauses && plan_.script.empty() && !meddled_;
   while (check() && turn(time_of(end))) {
-    if (punctual) world_->check_overdue(milliseconds(20));
   }
   if (!failed()) world_->set_now(std::max(world_->now(), time_of(end)));
 }

@@ -87,6 +87,7 @@ class Simulation {
   void heal();
   [[nodiscard]] Duration disk_time();
   [[nodiscard]] Instant paused_until(NodeId node) const;
+  void pass_to(Instant time);
   bool turn(Instant end);
   bool check();
   [[nodiscard]] bool serves(std::string* why) const;
@@ -105,7 +106,7 @@ class Simulation {
   Clients clients_;
   EventQueue events_;
   std::map<NodeId, Duration> timer_lag_;
-  std::map<NodeId, Instant> paused_until_;
+  std::map<NodeId, Instant> paused_until_;  // or, if that has passed, when the last pause ended
   std::map<NodeId, Instant> disk_slow_until_;
   std::map<NodeId, std::vector<std::function<void()>>> held_;  // until the node goes on
   std::map<RequestKey, NodeId> probes_;
@@ -113,7 +114,6 @@ class Simulation {
   DirectRequests direct_;
   bool calm_ = false;
   bool duplicated_ = false;
-  bool meddled_ = false;  // somebody did something that is not in the plan
   std::vector<TimedFault> done_;
   RunResult result_;
   std::unique_ptr<World> world_;

@@ -84,6 +84,9 @@ void World::set_clock_rate(NodeId id, std::int64_t ppm) {
   n.clock_since = now_;
   n.clock_ppm = ppm;
   n.deadline = n.replica ? n.to_world(n.replica->next_deadline()) : Instant::never();
+  for (auto& [key, request] : open_) {
+    if (request.node == id) request.deadline = n.to_world(request.patience_ends);
+  }
 }
 
 Instant World::local_now(const Node& n) const {

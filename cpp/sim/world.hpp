@@ -50,8 +50,8 @@ struct Request {
   NodeId node;
   std::uint64_t life = 0;  // of the node
   Instant invoked;
-  Instant patience_ends;  // by the node's clock
-  Instant deadline;       // the same in the world's time, as long as the clock keeps its rate
+  Instant patience_ends;         // by the node's clock
+  Instant deadline;              // the same in the world's time, at the rate of that clock now
   std::uint64_t invoked_at = 0;  // position in the order of all events
   // A command:
   std::optional<SessionId> session;
@@ -149,8 +149,10 @@ class World {
                   Duration patience);
   RequestKey scan(NodeId node, const std::string& prefix, const std::string& after,
                   std::size_t count_max, engine::ReadConsistency consistency, Duration patience);
-  // Every request of a node that lives must be answered `slack` after its deadline at the latest.
-  void check_overdue(Duration slack);
+  // To be called whenever time has moved, before anything else happens: every request of a node
+  // that lives must have been answered `slack` after its deadline. While nobody drives a node
+  // (`undriven` says until when, or was last) it has nothing to answer.
+  void check_overdue(Duration slack, const std::map<NodeId, Instant>& undriven);
   [[nodiscard]] std::size_t open_requests() const { return open_.size(); }
 
   // --- looking

@@ -118,9 +118,11 @@ void World::check_reply(const Answered& answered) {
   }
 }
 
-void World::check_overdue(Duration slack) {
+void World::check_overdue(Duration slack, const std::map<NodeId, Instant>& undriven) {
   for (const auto& [key, request] : open_) {
     if (now_ <= request.deadline + slack) continue;
+    const auto until = undriven.find(request.node);
+    if (until != undriven.end() && now_ <= until->second + slack) continue;
     safety_.violated("reply", request.node,
                      "has not answered request " + std::to_string(key.value()) +
                          " though its deadline has passed");

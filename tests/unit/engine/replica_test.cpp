@@ -25,7 +25,10 @@ std::string open_session() {
 
 class ReplicaTest : public testing::Test {
  protected:
-  explicit ReplicaTest(std::uint32_t nodes = 3) : nodes_(nodes) { start(Recovered(kCluster)); }
+  explicit ReplicaTest(std::uint32_t nodes = 3, Timing timing = {})
+      : nodes_(nodes), timing_(timing) {
+    start(Recovered(kCluster));
+  }
 
   void start(Recovered recovered) {
     std::vector<NodeId> voters;
@@ -33,6 +36,7 @@ class ReplicaTest : public testing::Test {
     Settings settings;
     settings.self = NodeId(1);
     settings.cluster = kCluster;
+    settings.timing = timing_;
     replica_.emplace(paxos::Membership(voters), settings, std::move(recovered), Seed{7}, now_);
   }
   Output step(Input input) {
@@ -60,6 +64,7 @@ class ReplicaTest : public testing::Test {
   static ErrorCode code(const Reply& reply) { return std::get<kv::CommandResult>(reply.what).code; }
 
   std::uint32_t nodes_;
+  Timing timing_;
   Instant now_{std::chrono::seconds(5)};
   std::optional<Replica> replica_;
 };
@@ -225,6 +230,57 @@ TEST_F(ReplicaTest, GivesEqualOutputsForEqualInputs) {
     return trace;
   };
   EXPECT_EQ(play(), play());
+}
+
+// Heartbeats that are far apart: what ends in between is not to wait for one of them.
+class SlowHeartbeatTest : public ReplicaTest {
+ protected:
+  static constexpr Timing kTiming{std::chrono::seconds(1), std::chrono::seconds(8),
+                                  std::chrono::seconds(3)};
+
+  SlowHeartbeatTest() : ReplicaTest(3, kTiming) { (void)pass(milliseconds(3)); }
+
+  Output look_up(std::uint64_t key, Duration patience) {
+    return step(ReadsRequested{{{RequestKey(key), ReadConsistency::linearizable,
+                                 Lookup{SharedBytes("k")}, now_ + patience}}});
+  }
+};
+
+TEST_F(SlowHeartbeatTest, AnswersCommandsAtTheirDeadlineAtTheLatest) {
+  // Housekeeping has just been done for the first one, and is far away for the second.
+  EXPECT_TRUE(propose(1, open_session(), milliseconds(600)).replies.empty());
+  (void)pass(milliseconds(10));
+  EXPECT_TRUE(propose(2, open_session(), milliseconds(30)).replies.empty());
+  EXPECT_TRUE(pass(milliseconds(20)).empty());
+  const auto second = pass(milliseconds(10));
+  ASSERT_EQ(second.size(), 1u);
+  EXPECT_EQ(second.front().request, RequestKey(2));
+  EXPECT_TRUE(pass(milliseconds(400)).empty()) << "the first one has 160 ms left";
+  const auto first = pass(milliseconds(160));
+  ASSERT_EQ(first.size(), 1u);
+  EXPECT_EQ(first.front().request, RequestKey(1));
+}
+
+TEST_F(SlowHeartbeatTest, AnswersReadsAtTheirDeadlineAtTheLatest) {
+  EXPECT_TRUE(look_up(1, milliseconds(600)).replies.empty());
+  (void)pass(milliseconds(10));
+  EXPECT_TRUE(look_up(2, milliseconds(30)).replies.empty());
+  EXPECT_TRUE(pass(milliseconds(20)).empty());
+  const auto second = pass(milliseconds(10));
+  ASSERT_EQ(second.size(), 1u);
+  EXPECT_EQ(second.front().request, RequestKey(2));
+  EXPECT_TRUE(pass(milliseconds(400)).empty()) << "the first one has 160 ms left";
+  const auto first = pass(milliseconds(160));
+  ASSERT_EQ(first.size(), 1u);
+  EXPECT_EQ(first.front().request, RequestKey(1));
+}
+
+TEST_F(SlowHeartbeatTest, AsksForNoTimerOnceNobodyWaits) {
+  (void)look_up(1, milliseconds(100));
+  (void)propose(2, open_session(), milliseconds(100));
+  EXPECT_EQ(pass(milliseconds(100)).size(), 2u);
+  // The next heartbeat is due one second after the first.
+  EXPECT_GT(replica_->next_deadline(), now_ + milliseconds(800));
 }
 
 class LonelyReplicaTest : public ReplicaTest {
