@@ -10,7 +10,7 @@ help:
 	@echo "make test-planted       show that every planted bug is caught"
 	@echo "make test-pythons       the wheel, and all tests of it, on every supported Python found here"
 	@echo "make test-bindings-asan the Python module with AddressSanitizer and UBSan; make test does the most of it"
-	@echo "make bench              measure a cluster of three nodes on this machine"
+	@echo "make bench              compare with etcd, side by side on this machine"
 	@echo "make check              format, lint, includes, purity, types (mend with: scripts/check --fix)"
 	@echo "make clean              stop the nodes, remove build/ and .venv/; data/ stays"
 

@@ -208,7 +208,23 @@ def test_install_deps_lists_each_package_once() -> None:
 
 
 def test_install_deps_of_one_group_lists_no_other() -> None:
-    assert run_install_deps("--list", "bench").stdout.split() == ["libbenchmark-dev"]
+    packages = run_install_deps("--list", "bench").stdout.split()
+    assert packages == ["libbenchmark-dev", "etcd-server", "command:go|golang-go"]
+    assert not set(packages) & set(run_install_deps("--list").stdout.split()), "only if asked for"
+
+
+def test_install_deps_takes_a_program_that_is_there_however_it_came(tmp_path: Path) -> None:
+    path = fake_system(
+        tmp_path,
+        dpkg_query='case "${@: -1}" in golang-go) exit 1;; esac\necho -n installed',
+        apt_cache='echo "  Candidate: 1.0"',
+        apt_get='echo "$@"',
+        sudo='"$@"',
+    )
+    run = run_install_deps("bench", path=path)
+    assert run.stdout.splitlines()[-1].endswith("install golang-go"), run.stderr
+    write(tmp_path / "go", "#!/bin/bash\n").chmod(0o755)
+    assert run_install_deps("--check", "bench", path=path).returncode == 0
 
 
 def test_install_deps_without_apt_prints_what_is_needed_and_fails(tmp_path: Path) -> None:

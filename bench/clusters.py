@@ -1,0 +1,421 @@
+"""Two clusters of three nodes on this machine: Paxledger's, and etcd's to compare it with.
+
+Both are driven by the same calls: started, loaded by a generator of their own with the same
+parameters, killed, started again. The nodes are processes that do not outlive this interpreter. All
+addresses are loopback; the data of both lies below one folder, on one disk, and both sync every
+write before they acknowledge it, as they do by default.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import resource
+import signal
+import socket
+import subprocess
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+BIN_DIR = Path(os.environ.get("PAXLEDGER_BIN_DIR", ROOT / "build/bin")).resolve()
+ETCD_LOAD = ROOT / "build/bench/etcd_load"
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+START_SECONDS_MAX = 120.0
+# Below the ports that the system gives to outgoing connections.
+PORTS = iter(range(24_000, 32_000))
+
+
+def free_port() -> int:
+    """A loopback port on which nobody listens, given out once."""
+    for port in PORTS:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no free port is left between 24000 and 32000")
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a load generator is asked for. A rate makes it an open loop."""
+
+    workload: str = "put"
+    outstanding: int = 64
+    rate: float = 0
+    seconds: float = 10
+    warm_up: float = 1
+    connections: int = 16
+    value_bytes: int = 256
+    keys: int = 10_000
+    deadline: float = 5
+
+    def options(self) -> list[str]:
+        """The options that both generators share."""
+        return [
+            f"--workload={self.workload}",
+            f"--outstanding={self.outstanding}",
+            *([f"--rate={self.rate:g}"] if self.rate else []),
+            f"--value-bytes={self.value_bytes}",
+            f"--keys={self.keys}",
+            f"--connections={self.connections}",
+            f"--duration={round(self.seconds * 1000)}ms",
+            f"--warm-up={round(self.warm_up * 1000)}ms",
+            f"--deadline={round(self.deadline * 1000)}ms",
+        ]
+
+
+class Process:
+    """One node. Its memory and processor time are those that the system counts."""
+
+    def __init__(self, node: int, command: list[str], log: Path) -> None:
+        self.node = node
+        self._command = command
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *flags: str) -> None:
+        """Starts it; does not wait until it serves."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", *self._command, *flags],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def running(self) -> bool:
+        """Whether it has been started and not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    def kill(self) -> None:
+        """Kills it, if it runs, and waits for its end."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+
+    def _file(self, name: str) -> str:
+        assert self._process is not None
+        return Path(f"/proc/{self._process.pid}/{name}").read_text(encoding="utf-8")
+
+    def cpu_seconds(self) -> float:
+        """Processor time since it started."""
+        fields = self._file("stat").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+
+    def memory_mib(self) -> dict[str, float]:
+        """Resident memory, and what of it is no file."""
+        sizes = dict(re.findall(r"^(VmRSS|RssAnon):\s+(\d+) kB", self._file("status"), re.M))
+        return {"rss": int(sizes["VmRSS"]) / 1024, "anonymous": int(sizes["RssAnon"]) / 1024}
+
+
+class System(ABC):
+    """A cluster; a context manager that starts it and, in the end, kills it."""
+
+    name: str
+
+    def __init__(self, folder: Path, nodes: int = 3) -> None:
+        self.folder = folder / self.name
+        self.folder.mkdir(parents=True)
+        self.clients = {node: free_port() for node in range(1, nodes + 1)}
+        self.processes: dict[int, Process] = {}
+
+    @property
+    @abstractmethod
+    def version(self) -> str:
+        """What the program says of itself."""
+
+    @abstractmethod
+    def is_ready(self, node: int) -> bool:
+        """Whether the node says that it serves."""
+
+    @abstractmethod
+    def is_leader(self, node: int) -> bool:
+        """Whether the node says that it leads."""
+
+    @abstractmethod
+    def generator(self, nodes: list[int]) -> list[str]:
+        """The load generator that asks the given nodes."""
+
+    first_flags: tuple[str, ...] = ()
+    # A member of etcd that lost its leader keeps a request for up to seven seconds before it gives
+    # up; whoever wants to know when there is service again asks again sooner. Paxledger's client
+    # does so by itself.
+    impatience: tuple[str, ...] = ()
+
+    def __enter__(self) -> System:
+        """Starts the nodes for the first time."""
+        for process in self.processes.values():
+            process.start(*self.first_flags)
+        self.wait_until_ready()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Kills the nodes."""
+        for process in self.processes.values():
+            process.kill()
+
+    def _get(self, port: int, path: str, body: str | None = None) -> tuple[int, str]:
+        """An answer over HTTP; (0, "") if nobody answers."""
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.request("GET" if body is None else "POST", path, body)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode("utf-8", "replace")
+        except (OSError, http.client.HTTPException):
+            return 0, ""
+        finally:
+            connection.close()
+
+    def wait_until_ready(self) -> None:
+        """Waits until every node serves."""
+        end = time.monotonic() + START_SECONDS_MAX
+        for node, process in self.processes.items():
+            while not self.is_ready(node):
+                if not process.running or time.monotonic() > end:
+                    raise RuntimeError(
+                        f"{self.name}: node {node} does not serve; see {self.folder}"
+                    )
+                time.sleep(0.02)
+
+    def leader(self) -> int:
+        """The node that leads, once there is one."""
+        end = time.monotonic() + START_SECONDS_MAX
+        while time.monotonic() < end:
+            for node in self.processes:
+                if self.is_leader(node):
+                    return node
+            time.sleep(0.02)
+        raise RuntimeError(f"{self.name}: nobody leads; see {self.folder}")
+
+    def follower(self) -> int:
+        """A node that does not lead."""
+        leader = self.leader()
+        return next(node for node in self.processes if node != leader)
+
+    # --- measurements
+
+    def run(self, load: Load, via: list[int] | None = None, **more: Any) -> dict[str, Any]:
+        """Loads the given nodes, by default the leader.
+
+        Gives what the generator printed, and the processor time of an operation: of the leader, of
+        all followers together, and of the generator. `when_under_way` in `more` is called after the
+        first second.
+        """
+        leader = self.leader()
+        before = {node: process.cpu_seconds() for node, process in self.processes.items()}
+        generator_before = children_cpu_seconds()
+        command = [*self.generator(via or [leader]), *load.options()]
+        found = run_generator(command, **more)
+        count = max(1, found["completed"])
+        spent = {
+            node: process.cpu_seconds() - before[node]
+            for node, process in self.processes.items()
+            if process.running
+        }
+        # What was spent in the warm-up is shared out among its requests as well.
+        count += found["warm_up"]["completed"]
+        found["cpu_us_per_operation"] = {
+            "leader": 1e6 * spent.get(leader, 0) / count,
+            "followers": 1e6 * sum(spent.values()) / count - 1e6 * spent.get(leader, 0) / count,
+            "generator": 1e6 * (children_cpu_seconds() - generator_before) / count,
+        }
+        return found
+
+    def gap_ms(self) -> float:
+        """How long a client that knows all nodes waits when the leader is killed.
+
+        One write after the other; the gap is the longest time from asking to the acknowledgement.
+        """
+        leader = self.leader()
+        load = Load(outstanding=1, connections=1, seconds=3, warm_up=0, deadline=30)
+        kill = self.processes[leader].kill
+        found = run_generator(
+            [
+                *self.generator(sorted(self.processes, key=lambda node: node != leader)),
+                *self.impatience,
+                *load.options(),
+            ],
+            when_under_way=kill,
+        )
+        self.processes[leader].start()
+        self.wait_until_ready()
+        self.run(replace(load, seconds=0.2))  # the new leader has served, the old one is back
+        return float(found["latency_ms"]["max"])
+
+    def restart_ms(self) -> float:
+        """Kills all nodes and starts them; how long until one of them says that it serves."""
+        for process in self.processes.values():
+            process.kill()
+        served = threading.Event()
+        found: list[float] = []
+
+        def watch(node: int) -> None:
+            while not served.is_set():
+                if self.is_ready(node):
+                    found.append(time.perf_counter())
+                    served.set()
+                time.sleep(0.005)
+
+        watchers = [threading.Thread(target=watch, args=(node,)) for node in self.processes]
+        begin = time.perf_counter()
+        for process in self.processes.values():
+            process.start()
+        for watcher in watchers:
+            watcher.start()
+        if not served.wait(START_SECONDS_MAX):
+            served.set()
+            raise RuntimeError(f"{self.name}: does not serve again; see {self.folder}")
+        for watcher in watchers:
+            watcher.join()
+        self.wait_until_ready()
+        return 1000 * (min(found) - begin)
+
+    def memory_mib(self) -> dict[str, float]:
+        """The mean of the nodes."""
+        all_sizes = [process.memory_mib() for process in self.processes.values()]
+        return {
+            kind: sum(sizes[kind] for sizes in all_sizes) / len(all_sizes) for kind in all_sizes[0]
+        }
+
+
+def children_cpu_seconds() -> float:
+    """Processor time of the child processes that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def run_generator(
+    command: list[str], when_under_way: Callable[[], None] | None = None
+) -> dict[str, Any]:
+    """What a load generator printed. Raises RuntimeError if a request failed."""
+    said = []
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        for line in process.stderr:
+            said.append(line)
+            if when_under_way and re.match(r"\s*\d+\.\d s ", line):
+                when_under_way()
+                when_under_way = None
+        printed = process.stdout.read()
+    if process.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}: {''.join(said)[-2000:]}{printed[-2000:]}")
+    found: dict[str, Any] = json.loads(printed)
+    return found
+
+
+class Paxledger(System):
+    """paxledgerd at its defaults."""
+
+    name = "paxledger"
+    first_flags = ("--initialise",)
+
+    def __init__(self, folder: Path, nodes: int = 3) -> None:
+        super().__init__(folder, nodes)
+        self._http = {node: free_port() for node in self.clients}
+        lines = ["cluster: bench", "data_dir: data", "nodes:"]
+        for node, port in self.clients.items():
+            lines.append(
+                f'  - {{id: {node}, peer: "127.0.0.1:{free_port()}", '
+                f'client: "127.0.0.1:{port}", http: "127.0.0.1:{self._http[node]}"}}'
+            )
+        configuration = self.folder / "cluster.yaml"
+        configuration.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        daemon = str(BIN_DIR / "paxledgerd")
+        for node in self.clients:
+            command = [daemon, "--config", str(configuration), "--node", str(node)]
+            self.processes[node] = Process(node, command, self.folder / f"node-{node}.log")
+
+    @property
+    def version(self) -> str:
+        """What the program says of itself."""
+        said = subprocess.run([BIN_DIR / "paxledgerd", "--version"], capture_output=True, text=True)
+        return said.stdout.strip()
+
+    def is_ready(self, node: int) -> bool:
+        """Whether the node says that it serves."""
+        return self._get(self._http[node], "/readyz")[0] == 200
+
+    def is_leader(self, node: int) -> bool:
+        """Whether the node says that it leads."""
+        code, text = self._get(self._http[node], "/status")
+        return code == 200 and json.loads(text)["role"] == "leader"
+
+    def generator(self, nodes: list[int]) -> list[str]:
+        """The load generator that asks the given nodes."""
+        endpoints = ",".join(f"tcp://127.0.0.1:{self.clients[node]}" for node in nodes)
+        return [str(BIN_DIR / "paxledger"), "bench", "-o", "json", "--endpoints", endpoints]
+
+
+class Etcd(System):
+    """etcd at its defaults, but for room for all that a run writes."""
+
+    name = "etcd"
+    impatience = ("--attempt=100ms",)
+
+    def __init__(self, folder: Path, nodes: int = 3) -> None:
+        super().__init__(folder, nodes)
+        peers = {node: f"http://127.0.0.1:{free_port()}" for node in self.clients}
+        members = ",".join(f"node{node}={peer}" for node, peer in peers.items())
+        for node, port in self.clients.items():
+            client = f"http://127.0.0.1:{port}"
+            options = {
+                "name": f"node{node}",
+                "data-dir": str(self.folder / f"node-{node}"),
+                "listen-client-urls": client,
+                "advertise-client-urls": client,
+                "listen-peer-urls": peers[node],
+                "initial-advertise-peer-urls": peers[node],
+                "initial-cluster": members,
+                "initial-cluster-token": str(self.folder),
+                # The default, 2 GB, is less than what the load writes in all.
+                "quota-backend-bytes": str(8 << 30),
+                "logger": "zap",
+                "log-level": "error",
+            }
+            command = ["etcd", *(f"--{option}={value}" for option, value in options.items())]
+            self.processes[node] = Process(node, command, self.folder / f"node-{node}.log")
+
+    @property
+    def version(self) -> str:
+        """What the program says of itself."""
+        said = subprocess.run(["etcd", "--version"], capture_output=True, text=True, check=True)
+        return said.stdout.splitlines()[0]
+
+    def is_ready(self, node: int) -> bool:
+        """Whether the node says that it serves."""
+        code, text = self._get(self.clients[node], "/health")
+        return code == 200 and json.loads(text)["health"] == "true"
+
+    def is_leader(self, node: int) -> bool:
+        """Whether the node says that it leads."""
+        code, text = self._get(self.clients[node], "/v3/maintenance/status", "{}")
+        if code != 200:
+            return False
+        status = json.loads(text)
+        return bool(status.get("leader") == status["header"]["member_id"])
+
+    def generator(self, nodes: list[int]) -> list[str]:
+        """The load generator that asks the given nodes."""
+        endpoints = ",".join(f"127.0.0.1:{self.clients[node]}" for node in nodes)
+        return [str(ETCD_LOAD), "--endpoints", endpoints]
