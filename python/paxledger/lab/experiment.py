@@ -196,6 +196,12 @@ def _workloads_of(source: object) -> list[Workload]:
     return workloads
 
 
+class _Bar(tqdm):  # type: ignore[type-arg]
+    """A bar that moves often enough for tqdm not to watch over it by a thread that stays."""
+
+    monitor_interval = 0
+
+
 class _Run:
     """One run: its threads, and what they write down."""
 
@@ -208,7 +214,7 @@ class _Run:
         self._begun_at = ""
         self._length: float | None = None  # of the run, if it ended early
         self._interrupted = False
-        self._bar: tqdm[Any] = tqdm(
+        self._bar = _Bar(
             total=experiment.duration,
             disable=not progress,
             unit="s",
