@@ -179,8 +179,10 @@ Result<void> LocalCluster::clear_links(FaultRecord& record, std::string& problem
   for (const NodeId node : configuration_.node_ids()) {
     if (configuration_.fault_injection && process(node).state == ProcessState::running) {
       const auto answer = order(**db, node, R"({"heal": true})");
-      if (answer.code == ErrorCode::shutting_down) return answer.error();
-      if (!answer.ok() && process(node).state != ProcessState::stopped) {
+      if (is_interrupted()) return Error{ErrorCode::shutting_down, "interrupted"};
+      // One that stops at this moment forgets its faults with everything else.
+      if (!answer.ok() && answer.code != ErrorCode::shutting_down &&
+          process(node).state != ProcessState::stopped) {
         add_line(problems, name(node) + ": " + answer.error().message);
         continue;
       }
@@ -211,6 +213,10 @@ Result<void> LocalCluster::start_killed(const std::set<NodeId>& killed, std::str
 }
 
 Result<void> LocalCluster::heal(Duration patience) {
+  // What an interrupted stop has left ending is no node that could be healed.
+  for (const NodeId node : configuration_.node_ids()) {
+    if (auto finished = finish_stop(node); !finished) return finished;
+  }
   auto record = faults();
   if (!record) return record.error();
   // A node that crashed by itself before is no fault that was injected, and none of healing.

@@ -61,10 +61,12 @@ class MomentsTest : public ScriptedClusterTest {
 
   // Puts nodes that answer everything behind the endpoints of cluster.yaml.
   void answer(const Before& before) {
-    const auto behaviour = [before](const wire::ClientRequest& request) {
+    const auto behaviour = [this, before](const wire::ClientRequest& request) {
       before(request);
       wire::ValueReply reply;
       reply.id = wire::id_of(request);
+      const auto* order = std::get_if<wire::AdminRequest>(&request);
+      if (order != nullptr && order->action == "fault") reply.code = to_faults_;
       return std::optional<wire::ClientReply>(std::move(reply));
     };
     const ClusterId id = cluster(kDaemon).configuration().cluster_id;
@@ -117,6 +119,7 @@ class MomentsTest : public ScriptedClusterTest {
     ScriptedClusterTest::TearDown();
   }
 
+  ErrorCode to_faults_ = ErrorCode::ok;  // what an order about faults is answered
   std::vector<std::unique_ptr<client::FakeNode>> fakes_;
   std::mutex mutex_;
   std::vector<std::pair<NodeId, pid_t>> spawned_;
@@ -200,6 +203,33 @@ TEST_F(MomentsTest, AStopOfANodeThatEndsBetweenTwoLooksIsASuccess) {
   EXPECT_TRUE(stop.ok()) << stop.error().message;
   EXPECT_EQ(nodes.process(node).state, ProcessState::stopped);
   EXPECT_FALSE(std::filesystem::exists(nodes.pid_file(node)));
+}
+
+TEST_F(MomentsTest, HealingWaitsForWhatAnInterruptedStopHasLeftEnding) {
+  auto nodes = watched(
+      "exec bash -c 'exec -a paxledgerd bash -c \"exec 9<> <(:)\n"
+      "trap \\\"read -t 0.3 -u 9; exit 3\\\" TERM\n"
+      "echo runs\n"
+      "while :; do read -t 0.05 -u 9; done\" x \"$@\"' x \"$@\"");
+  start_silent(nodes, NodeId(1));
+  nodes.interrupt_when([] { return true; });
+  EXPECT_EQ(nodes.stop(NodeId(1)).error().code, ErrorCode::shutting_down);
+  nodes.interrupt_when({});
+  const auto heal = nodes.heal(seconds(1));
+  ASSERT_FALSE(heal.ok());
+  EXPECT_EQ(heal.error().code, ErrorCode::no_quorum) << heal.error().message;
+  EXPECT_EQ(heal.error().message.find("exit code 3"), std::string::npos) << heal.error().message;
+}
+
+TEST_F(MomentsTest, ANodeThatStopsWhenItIsHealedIsNoInterrupt) {
+  to_faults_ = ErrorCode::shutting_down;
+  answer([](const wire::ClientRequest&) {});
+  std::ofstream(directory_ / "cluster.yaml", std::ios::app) << "fault_injection: true\n";
+  auto nodes = watched(kDaemon);
+  ASSERT_TRUE(nodes.start(NodeId(1)).ok());
+  ASSERT_TRUE(nodes.start(NodeId(2)).ok());
+  const auto heal = nodes.heal(seconds(1));
+  EXPECT_TRUE(heal.ok()) << heal.error().message;
 }
 
 TEST_F(MomentsTest, TheEndOfAProcessDoesNotHideItsSuccessor) {
