@@ -271,4 +271,6 @@ def _finish(call: Any, deadline: float) -> Outcome:
 
 
 def _failure(node: int, code: int, message: str) -> Error:
-    return error_of(code, f"node {node}: {message or _core.ErrorCode(code).name}")
+    error = error_of(code, f"node {node}: {message or _core.ErrorCode(code).name}")
+    error.outcome_unknown = False  # a question changes nothing, whether it was answered or not
+    return error

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from paxledger import errors
+from paxledger._control import _failure
 from paxledger.chain import Chain
 from paxledger.cluster import Cluster
 from paxledger.guardian import Guardian
@@ -208,6 +209,13 @@ def test_what_a_stopped_node_is_asked_says_how_to_bring_it_back(cluster: Cluster
     for question in (cluster.kv, cluster.queue, cluster.chain):
         with pytest.raises(errors.BadRequest, match=r"node 2 is stopped.*cluster.node\(2\).start"):
             question(2)
+
+
+def test_a_question_that_is_not_answered_has_changed_nothing() -> None:
+    failure = _failure(2, errors.ErrorCode.timeout.value, "")
+    assert isinstance(failure, errors.Timeout)
+    assert not failure.outcome_unknown
+    assert str(failure) == "node 2: timeout"
 
 
 def test_the_cluster_can_be_watched_while_another_thread_starts_it(cluster: Cluster) -> None:
