@@ -1,6 +1,7 @@
 # The doors of the project. Each is one script of scripts/, which says what it does.
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-long test-planted test-pythons test-bindings-asan bench check clean
+.PHONY: help up down test test-long test-planted test-pythons test-bindings-asan bench bench-guard \
+	bench-micro check clean
 
 help:
 	@echo "make up                 install what is missing, build, start the nodes of cluster.yaml, write and read"
@@ -11,6 +12,8 @@ help:
 	@echo "make test-pythons       the wheel, and all tests of it, on every supported Python found here"
 	@echo "make test-bindings-asan the Python module with AddressSanitizer and UBSan; make test does the most of it"
 	@echo "make bench              compare with etcd, side by side on this machine"
+	@echo "make bench-guard        count the instructions of a committed write against the record"
+	@echo "make bench-micro        time encoding, the log, hashing, the state machine and a step of a replica"
 	@echo "make check              format, lint, includes, purity, types (mend with: scripts/check --fix)"
 	@echo "make clean              stop the nodes, remove build/ and .venv/; data/ stays"
 
@@ -37,6 +40,12 @@ test-planted:
 
 bench:
 	@scripts/bench
+
+bench-guard:
+	@scripts/test deps instructions
+
+bench-micro:
+	@scripts/bench --micro
 
 check:
 	@scripts/check
