@@ -51,7 +51,7 @@ struct Sample {
   paxos::Ballot ballot;  // promised
 };
 
-// A node became what `role` says.
+// A node became what `role` says; "down" if it ended by itself.
 struct Turn {
   double time = 0;
   std::uint32_t node = 0;
@@ -84,6 +84,12 @@ class Recorded {
       if (event.kind == Event::Kind::role) {
         turns_.push_back({seconds_of(event.at.since_origin() - begin_), event.node.value(),
                           event.name, event.ballot});
+      }
+      // Nodes end by themselves, too: where their disk refuses, and to repair what is damaged.
+      const bool ends = event.name == "disk failed" || event.name == "crash";
+      if (event.kind == Event::Kind::fault && ends) {
+        turns_.push_back({seconds_of(event.at.since_origin() - begin_), event.node.value(), "down",
+                          paxos::Ballot()});
       }
       if (events) events_.push_back(event);
     };

@@ -57,6 +57,14 @@ std::string_view to_string(FaultKind kind) {
       return "lose_disk";
     case FaultKind::damage:
       return "damage";
+    case FaultKind::flip_bit:
+      return "flip_bit";
+    case FaultKind::fail_sync:
+      return "fail_sync";
+    case FaultKind::fail_write:
+      return "fail_write";
+    case FaultKind::full_disk:
+      return "full_disk";
     case FaultKind::slow_disk:
       return "slow_disk";
     case FaultKind::clock_jump:
@@ -69,6 +77,20 @@ std::string_view to_string(FaultKind kind) {
   return "heal";
 }
 
+std::string_view to_string(SimulatedDisk::Unsynced unsynced) {
+  switch (unsynced) {
+    case SimulatedDisk::Unsynced::lost:
+      return "lost";
+    case SimulatedDisk::Unsynced::kept:
+      return "kept";
+    case SimulatedDisk::Unsynced::random:
+      return "random";
+    case SimulatedDisk::Unsynced::torn:
+      break;
+  }
+  return "torn";
+}
+
 std::string describe(const Fault& fault) {
   if (!fault.label.empty()) return fault.label;
   std::string text(to_string(fault.kind));
@@ -78,6 +100,9 @@ std::string describe(const Fault& fault) {
     case FaultKind::disturb:
       text += effect_text(fault.effect);
       break;
+    case FaultKind::full_disk:
+      text += " but for " + std::to_string(fault.amount) + " octets";
+      [[fallthrough]];
     case FaultKind::pause:
     case FaultKind::slow_disk:
       if (fault.duration > Duration::zero()) text += " for " + milliseconds_text(fault.duration);

@@ -51,7 +51,7 @@ void Faults::act_for(FaultKind kind, NodeId node, Duration duration) {
 }
 
 bool Faults::whole(NodeId node) const {
-  if (!world_.running(node)) return false;
+  if (!world_.running(node) || world_.disk(node).flawed()) return false;
   const auto status = world_.status(node);
   return !status.abstaining && !status.repairing;
 }
@@ -74,6 +74,7 @@ void Faults::inject() {
     disaster();
     return;
   }
+  if (trouble_a_disk(node)) return;
   switch (prng_.below(9)) {
     case 0:
       if (faults.partitions) cut_links();
@@ -251,6 +252,58 @@ void Faults::lose_one() {
   const NodeId chosen = victim();
   lose_disk(chosen);
   after_(milliseconds(prng_.between(1, 500)), [this, chosen] { act(FaultKind::start, chosen); });
+}
+
+// Disks that flip bits, refuse, or are full. False if there are none of these.
+bool Faults::trouble_a_disk(NodeId node) {
+  const FaultProfile& faults = profile_.faults;
+  const bool refuse = faults.disk_errors || faults.full_disks;
+  if (!refuse && !faults.bit_flips) return false;
+  if (refuse) start_some();
+  if (!prng_.chance(1, 3)) return false;
+  switch (prng_.below(3)) {
+    case 0:
+      if (faults.bit_flips) flip_bits();
+      break;
+    case 1:
+      if (faults.disk_errors) {
+        act(prng_.chance(2, 3) ? FaultKind::fail_sync : FaultKind::fail_write, node);
+      }
+      break;
+    default:
+      if (faults.full_disks) fill_disk(node);
+      break;
+  }
+  return true;
+}
+
+// Of a disk that was whole. Half of them are found soon, for the node starts anew; the others lie
+// in wait.
+void Faults::flip_bits() {
+  const NodeId chosen = victim();
+  if (!may_lose(chosen)) return;
+  for (std::uint64_t count = prng_.between(1, 3); count > 0; --count) {
+    act(FaultKind::flip_bit, chosen);
+  }
+  if (prng_.chance(1, 2)) return;
+  act(prng_.chance(1, 2) ? FaultKind::crash : FaultKind::kill, chosen);
+  after_(milliseconds(prng_.between(1, 500)), [this, chosen] { act(FaultKind::start, chosen); });
+}
+
+void Faults::fill_disk(NodeId node) {
+  Fault fault;
+  fault.kind = FaultKind::full_disk;
+  fault.node = node;
+  fault.duration = milliseconds(prng_.between(10, 1500));
+  fault.amount = static_cast<std::int64_t>(prng_.below(prng_.chance(1, 2) ? 1000 : 50'000));
+  act_(fault);
+}
+
+// Somebody looks after nodes that their disks have ended.
+void Faults::start_some() {
+  for (const NodeId node : world_.nodes()) {
+    if (!world_.running(node) && prng_.chance(1, 3)) act(FaultKind::start, node);
+  }
 }
 
 // The worst that may happen, in this order: a bare majority decides, one of it loses its disk and

@@ -15,8 +15,8 @@ namespace paxledger::sim {
 
 // Draws faults, looks at the world, and changes nothing itself: what it draws it hands to `act`.
 //
-// Invariant: at no time is more than a minority of disks lost or damaged. Everything else may
-// happen to everybody at once.
+// Invariant: at no time is more than a minority of disks lost or damaged, known or not. Everything
+// else may happen to everybody at once.
 class Faults {
  public:
   // Runs something after a while, in the world's time.
@@ -38,6 +38,10 @@ class Faults {
   void leave_behind();
   void crash_some();
   void lose_one();
+  bool trouble_a_disk(NodeId node);
+  void flip_bits();
+  void fill_disk(NodeId node);
+  void start_some();
   void disaster();
   void lose_disk(NodeId chosen);
   void turn_a_clock(NodeId node);

@@ -74,7 +74,7 @@ Result<engine::Recovered> NodeDisk::start() {
     return applied ? Result<void>() : applied.error();
   };
   std::vector<KeptFlip> flips;
-  if (!disk_->flips().empty()) flips = verify_flips();
+  if (flawed()) flips = verify_flips();
   auto found = recover(apply);
   if (!found) {
     torn_ = true;  // a file that was cut off may be long again, with old blocks behind new ones
@@ -274,13 +274,13 @@ void NodeDisk::work_while_dying(Prng& chaos) {
   durable_ = known;
 }
 
-// The machine loses power, or only the process ends.
-void NodeDisk::go_down(Prng& chaos, bool power_loss) {
+void NodeDisk::go_down(Prng& chaos, const End& how) {
   using Unsynced = SimulatedDisk::Unsynced;
   static constexpr Unsynced kUnsynced[] = {Unsynced::lost, Unsynced::kept, Unsynced::random,
                                            Unsynced::torn};
-  if (power_loss) {
-    const Unsynced unsynced = kUnsynced[chaos.below(4)];
+  if (how.power_loss) {
+    const Unsynced drawn = kUnsynced[chaos.below(4)];
+    const Unsynced unsynced = how.unsynced.value_or(drawn);
     disk_->power_loss(unsynced, chaos);
     torn_ = torn_ || unsynced == Unsynced::torn;
   } else {
@@ -288,30 +288,30 @@ void NodeDisk::go_down(Prng& chaos, bool power_loss) {
   }
 }
 
-void NodeDisk::end(Prng& chaos, bool power_loss) {
+void NodeDisk::end(Prng& chaos, const End& how) {
   work_while_dying(chaos);
   close();
-  go_down(chaos, power_loss);
+  go_down(chaos, how);
   if (replace_log_with_) replace_log(*std::exchange(replace_log_with_, std::nullopt));
   // The node starts, and ends before it is up; again and again. What is damaged is left for the
   // start that succeeds, which has to tell of it.
-  while (disk_->flips().empty() && chaos.chance(1, 4)) {
+  while (!flawed() && chaos.chance(1, 4)) {
     disk_->crash_at(disk_->operations() + chaos.below(40));
     static_cast<void>(recover({}).ok());
-    go_down(chaos, power_loss);
+    go_down(chaos, how);
   }
 }
 
-void NodeDisk::crash(Prng* chaos) {
-  if (chaos != nullptr) return end(*chaos, true);
+void NodeDisk::crash(Prng* chaos, std::optional<SimulatedDisk::Unsynced> unsynced) {
+  if (chaos != nullptr) return end(*chaos, {true, unsynced});
   close();
   Prng nothing_drawn(Seed{0});
-  disk_->power_loss(SimulatedDisk::Unsynced::lost, nothing_drawn);
+  disk_->power_loss(unsynced.value_or(SimulatedDisk::Unsynced::lost), nothing_drawn);
   if (replace_log_with_) replace_log(*std::exchange(replace_log_with_, std::nullopt));
 }
 
 void NodeDisk::kill(Prng* chaos) {
-  if (chaos != nullptr) return end(*chaos, false);
+  if (chaos != nullptr) return end(*chaos, {});
   close();
   disk_->restart();
 }
@@ -346,10 +346,25 @@ std::optional<SimulatedDisk::Flip> NodeDisk::flip_bit(Prng& random) {
   }
   if (files.empty()) return std::nullopt;
   const std::string& path = files[random.below(files.size())];
-  const std::uint64_t offset = random.below(disk_->content(path).size());
+  const std::string content = disk_->content(path);
+  std::uint64_t offset = random.below(content.size());
+  // Most of a log is prepared and not yet written; what is kept is hit more often than that.
+  for (int tries = 0; tries < 12 && content[offset] == '\0'; ++tries) {
+    offset = random.below(content.size());
+  }
   const auto mask = static_cast<unsigned char>(1U << random.below(8));
   disk_->flip(path, offset, mask);
   return SimulatedDisk::Flip{path, offset, mask};
+}
+
+bool NodeDisk::flawed() const {
+  const std::string log = paths().log() + "/";
+  const std::string blocks = paths().blocks() + "/";
+  const auto flips = disk_->flips();
+  return std::any_of(flips.begin(), flips.end(), [&](const auto& flip) {
+    return flip.path == paths().identity() || flip.path.starts_with(log) ||
+           flip.path.starts_with(blocks);
+  });
 }
 
 void NodeDisk::replace_log(const paxos::DurableState& state) {

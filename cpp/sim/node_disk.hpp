@@ -102,8 +102,8 @@ class NodeDisk {
 
   // Power loss: what is not synced is lost. With `chaos`, it comes while the disk is at work, at
   // any operation of that, and again while the node recovers; and what was not synced is lost,
-  // kept or torn.
-  void crash(Prng* chaos);
+  // kept or torn, as `unsynced` says, or else `chaos`, or else lost.
+  void crash(Prng* chaos, std::optional<SimulatedDisk::Unsynced> unsynced = {});
   // The process ends, the machine does not. With `chaos`, at any operation.
   void kill(Prng* chaos);
   // Loses everything.
@@ -115,6 +115,9 @@ class NodeDisk {
   // there is nothing to flip. A log has one flipped bit at most: a mark and another octet of its
   // last batch together look like a torn tail (docs/decisions/0003).
   std::optional<SimulatedDisk::Flip> flip_bit(Prng& random);
+  // Whether a flipped bit stands where something is kept, or may be some day, and no start has
+  // told of it and moved it out of the way.
+  [[nodiscard]] bool flawed() const;
   // A bit of the block above `keep` flips, if there is one. Precondition: !open().
   void damage_blocks(Height keep);
   // Planted bugs, to test the checkers: at its end the log has lost what was reported as durable
@@ -155,8 +158,13 @@ class NodeDisk {
   bool flush_blocks();
   void work_while_dying(Prng& chaos);
   void close();
-  void end(Prng& chaos, bool power_loss);
-  void go_down(Prng& chaos, bool power_loss);
+  // How it ends: the machine loses power, with what was not synced, or only the process ends.
+  struct End {
+    bool power_loss = false;
+    std::optional<SimulatedDisk::Unsynced> unsynced;
+  };
+  void end(Prng& chaos, const End& how);
+  void go_down(Prng& chaos, const End& how);
   std::vector<KeptFlip> verify_flips();
   void check_report(const std::vector<KeptFlip>& flips, const engine::Recovered& recovered);
   void replace_log(const paxos::DurableState& state);

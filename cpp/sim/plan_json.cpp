@@ -1,7 +1,6 @@
 #include "sim/plan_json.hpp"
 
 #include <chrono>
-#include <cstdio>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -176,22 +175,29 @@ void read_timing(const Json& json, engine::Timing& timing) {
 // --- faults ---------------------------------------------------------------------------------
 
 constexpr FaultKind kKinds[] = {
-    FaultKind::cut,        FaultKind::mend,   FaultKind::disturb,   FaultKind::crash,
-    FaultKind::kill,       FaultKind::start,  FaultKind::pause,     FaultKind::resume,
-    FaultKind::lose_disk,  FaultKind::damage, FaultKind::slow_disk, FaultKind::clock_jump,
+    FaultKind::cut,        FaultKind::mend,      FaultKind::disturb,   FaultKind::crash,
+    FaultKind::kill,       FaultKind::start,     FaultKind::pause,     FaultKind::resume,
+    FaultKind::lose_disk,  FaultKind::damage,    FaultKind::flip_bit,  FaultKind::fail_sync,
+    FaultKind::fail_write, FaultKind::full_disk, FaultKind::slow_disk, FaultKind::clock_jump,
     FaultKind::clock_rate, FaultKind::heal,
 };
+
+constexpr SimulatedDisk::Unsynced kUnsynced[] = {
+    SimulatedDisk::Unsynced::lost, SimulatedDisk::Unsynced::kept, SimulatedDisk::Unsynced::random,
+    SimulatedDisk::Unsynced::torn};
 
 bool is_about_a_node(FaultKind kind) {
   return kind != FaultKind::cut && kind != FaultKind::mend && kind != FaultKind::disturb &&
          kind != FaultKind::heal;
 }
 
-FaultKind kind_of(const Json& json, const std::string& path) {
+// The one of `all` that is named.
+template <class Enum, std::size_t N>
+Enum one_of(const Enum (&all)[N], const Json& json, const std::string& path) {
   std::string names;
-  for (const FaultKind kind : kKinds) {
-    if (json.is_string() && json.get<std::string>() == to_string(kind)) return kind;
-    names += (names.empty() ? "" : ", ") + std::string(to_string(kind));
+  for (const Enum each : all) {
+    if (json.is_string() && json.get<std::string>() == to_string(each)) return each;
+    names += (names.empty() ? "" : ", ") + std::string(to_string(each));
   }
   throw Refused(path + ": expected one of " + names + "; found " + json.dump());
 }
@@ -211,6 +217,7 @@ Json fault_json(const Fault& fault) {
   }
   if (fault.duration > Duration::zero()) json["duration_us"] = microseconds_of(fault.duration);
   if (fault.amount != 0) json["amount"] = fault.amount;
+  if (fault.unsynced) json["unsynced"] = to_string(*fault.unsynced);
   if (fault.draw != 0) json["draw"] = fault.draw;
   if (!fault.label.empty()) json["label"] = fault.label;
   return json;
@@ -242,7 +249,7 @@ bool read_fault_member(const std::string& name, const Json& value, const std::st
     return std::chrono::microseconds(number(value, path, 0, 3'600'000'000));
   };
   if (name == "kind") {
-    fault.kind = kind_of(value, path);
+    fault.kind = one_of(kKinds, value, path);
   } else if (name == "node") {
     fault.node = node_of(value, path, nodes);
   } else if (name == "links") {
@@ -262,6 +269,8 @@ bool read_fault_member(const std::string& name, const Json& value, const std::st
   } else if (name == "amount") {
     if (!value.is_number_integer()) throw Refused(path + ": expected a whole number");
     fault.amount = value.get<std::int64_t>();
+  } else if (name == "unsynced") {
+    fault.unsynced = one_of(kUnsynced, value, path);
   } else if (name == "draw") {
     read(value, path, fault.draw);
   } else if (name == "label" && value.is_string()) {
@@ -287,6 +296,12 @@ Fault fault_of(const Json& json, const std::string& part, std::uint32_t nodes, I
   if (is_about_a_node(fault.kind) && fault.node == kNobody) {
     throw Refused(path_of(part, "node") + ": " + std::string(to_string(fault.kind)) +
                   " is about a node; none is named");
+  }
+  if (fault.unsynced && fault.kind != FaultKind::crash) {
+    throw Refused(path_of(part, "unsynced") + ": only a crash loses what was not synced");
+  }
+  if (fault.kind == FaultKind::full_disk && fault.amount < 0) {
+    throw Refused(path_of(part, "amount") + ": a disk has room for 0 octets or more");
   }
   if (fault.kind == FaultKind::clock_rate &&
       (fault.amount > World::kClockRatePpmMax || fault.amount < -World::kClockRatePpmMax)) {
@@ -364,12 +379,6 @@ void check_ranges(const Profile& profile) {
   }
 }
 
-std::string hash_text(std::uint64_t hash) {
-  char text[17];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
-  return text;
-}
-
 }  // namespace
 
 std::string to_json(const Plan& plan) {
@@ -432,64 +441,6 @@ Result<Fault> parse_fault(std::string_view text, std::uint32_t nodes) {
   } catch (const Refused& refused) {
     return Error{ErrorCode::bad_request, refused.what()};
   }
-}
-
-std::string to_json(const Event& event) {
-  Json json = {{"at_us", static_cast<double>((event.at.since_origin() - kBegin).count()) / 1000.0},
-               {"event", to_string(event.kind)}};
-  if (event.node != kNobody) json["node"] = event.node.value();
-  if (event.peer != kNobody) json["peer"] = event.peer.value();
-  if (event.id != 0) json["id"] = event.id;
-  if (!event.name.empty()) json["name"] = event.name;
-  if (!event.ballot.is_none()) json["ballot"] = to_string(event.ballot);
-  if (event.slot != Slot(0)) json["slot"] = event.slot.value();
-  json["text"] = event.text;
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-std::string to_json(const RunResult& result) {
-  const Json json = {
-      {"verdict", to_string(result.verdict)},
-      {"failure", result.failure},
-      {"profile", result.profile},
-      {"trace_hash", hash_text(result.trace_hash)},
-      {"simulated_s", static_cast<double>(result.simulated.count()) / 1e9},
-      {"height", result.height},
-      {"answered", result.answered},
-      {"faults", result.faults},
-      {"elections", result.elections},
-      {"undecided_histories", result.undecided_histories},
-      {"recovery_ms", result.recovery_ms},
-      {"recovery_election_timeouts", result.recovery_election_timeouts},
-  };
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-RunResult parse_result(std::string_view text) {
-  RunResult result;
-  try {
-    const Json json = Json::parse(text);
-    for (const RunVerdict verdict :
-         {RunVerdict::passed, RunVerdict::crash, RunVerdict::liveness, RunVerdict::correctness}) {
-      if (json.at("verdict") == to_string(verdict)) result.verdict = verdict;
-    }
-    json.at("failure").get_to(result.failure);
-    json.at("profile").get_to(result.profile);
-    result.trace_hash = std::stoull(json.at("trace_hash").get<std::string>(), nullptr, 16);
-    result.simulated =
-        Duration(static_cast<std::int64_t>(json.at("simulated_s").get<double>() * 1e9));
-    json.at("height").get_to(result.height);
-    json.at("answered").get_to(result.answered);
-    json.at("faults").get_to(result.faults);
-    json.at("elections").get_to(result.elections);
-    json.at("undecided_histories").get_to(result.undecided_histories);
-    json.at("recovery_ms").get_to(result.recovery_ms);
-    json.at("recovery_election_timeouts").get_to(result.recovery_election_timeouts);
-  } catch (const std::exception& error) {
-    result.verdict = RunVerdict::crash;
-    result.failure = std::string("result: cannot be read: ") + error.what();
-  }
-  return result;
 }
 
 }  // namespace paxledger::sim

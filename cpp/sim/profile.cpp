@@ -101,6 +101,8 @@ constexpr FaultName kFaultNames[] = {
     {"partitions", &FaultProfile::partitions}, {"links", &FaultProfile::links},
     {"disks", &FaultProfile::disks},           {"pauses", &FaultProfile::pauses},
     {"slow_disks", &FaultProfile::slow_disks}, {"clocks", &FaultProfile::clocks},
+    {"bit_flips", &FaultProfile::bit_flips},   {"disk_errors", &FaultProfile::disk_errors},
+    {"full_disks", &FaultProfile::full_disks},
 };
 
 }  // namespace
@@ -164,6 +166,9 @@ Profile Profile::draw(Prng& prng) {
   if (short_sessions && prng.chance(1, 2)) draw_resting_clients(prng, profile);
   profile.options.disk.segment_bytes = prng.between(16, 128) * storage::kSectorBytes;
   profile.options.disk.block_file_bytes = prng.between(16'384, 262'144);
+  profile.faults.bit_flips = prng.chance(1, 4);
+  profile.faults.disk_errors = prng.chance(1, 4);
+  profile.faults.full_disks = prng.chance(1, 6);
   return profile;
 }
 

@@ -25,7 +25,10 @@ struct FaultProfile {
   std::uint64_t disasters_in_ten = 2;  // of the misfortunes, where disks may be lost
   bool pauses = false;
   bool slow_disks = false;
-  bool clocks = false;  // wall clocks jump, and all clocks run fast or slow
+  bool bit_flips = false;    // of a minority of disks; they are found some time
+  bool disk_errors = false;  // syncs and writes fail, which ends the node
+  bool full_disks = false;   // for a while, which ends the node
+  bool clocks = false;       // wall clocks jump, and all clocks run fast or slow
 
   [[nodiscard]] static FaultProfile none() { return {}; }
   [[nodiscard]] static FaultProfile all();

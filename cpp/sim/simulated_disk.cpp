@@ -80,8 +80,7 @@ class SimulatedFile final : public storage::File {
     if (life_ != disk_.life_) return refused("sync of", path_, "stale handle");
     auto stepped = disk_.step("sync of", path_);
     if (!stepped) return stepped;
-    if (disk_.fail_sync_of_ && path_.find(*disk_.fail_sync_of_) != std::string::npos) {
-      disk_.fail_sync_of_.reset();
+    if (disk_.fails_now(disk_.fail_sync_of_, path_)) {
       inode_->dirty.clear();
       return refused("sync of", path_, "Input/output error");
     }
@@ -100,8 +99,7 @@ class SimulatedFile final : public storage::File {
     if (limited && disk_.sum_of_sizes() + end - inode_->seen.size() > disk_.bytes_max_) {
       return refused("write to", path_, "No space left on device");
     }
-    if (disk_.fail_write_of_ && path_.find(*disk_.fail_write_of_) != std::string::npos) {
-      disk_.fail_write_of_.reset();
+    if (disk_.fails_now(disk_.fail_write_of_, path_)) {
       inode_->write(offset, octets.substr(0, octets.size() / 2));
       return refused("write to", path_, "Input/output error");
     }
@@ -136,6 +134,13 @@ Result<void> SimulatedDisk::step(const std::string& what, const std::string& pat
   applies_ = number <= crash_at_;
   if (number >= crash_at_) return refused(what, path, "the machine crashed");
   return {};
+}
+
+// Once, if the path is meant.
+bool SimulatedDisk::fails_now(std::optional<std::string>& part, const std::string& path) {
+  if (!part || path.find(*part) == std::string::npos) return false;
+  part.reset();
+  return true;
 }
 
 void SimulatedDisk::Inode::write(std::uint64_t offset, std::string_view octets) {
@@ -293,6 +298,9 @@ Result<void> SimulatedDisk::sync_directory(const std::string& path) {
   const std::lock_guard lock(mutex_);
   auto stepped = step("sync of directory", path);
   if (!stepped) return stepped;
+  if (fails_now(fail_sync_of_, path + "/")) {
+    return refused("sync of directory", path, "Input/output error");
+  }
   // What the directory holds now is what it will hold. A file that was moved here from another
   // directory stays there, too, until that one is synced.
   const auto stands_here = [&path](const std::string& file) {

@@ -41,7 +41,8 @@ class SimulatedDisk final : public storage::Disk {
   // has reached the cache, a sync has not happened.
   void crash_at(std::uint64_t operation) { crash_at_ = operation; }
   [[nodiscard]] bool crashed() const { return operations_ > crash_at_; }
-  // The next sync of a file whose path contains `part` fails, once.
+  // The next sync of a file whose path contains `part`, or of a directory whose path does with a
+  // slash at its end, fails, once.
   void fail_sync_of(std::string part) { fail_sync_of_ = std::move(part); }
   // The next write to a file whose path contains `part` fails, once; its front half was written.
   void fail_write_of(std::string part) { fail_write_of_ = std::move(part); }
@@ -114,6 +115,7 @@ class SimulatedDisk final : public storage::Disk {
     std::shared_ptr<Inode> inode;
   };
 
+  bool fails_now(std::optional<std::string>& part, const std::string& path);
   Result<void> step(const std::string& what, const std::string& path);
   void apply(Entries& entries, const Change& change);
   void record(Change change);

@@ -177,153 +177,6 @@ void Simulation::client_turn(std::size_t client) {
   after(microseconds(timing_.between(1, most)), [this, client] { client_turn(client); });
 }
 
-// --- faults ---------------------------------------------------------------------------------
-
-void Simulation::at(Duration when, Fault fault) {
-  at_time(std::max(time_of(when), world_->now()), [this, fault = std::move(fault)] {
-    if (!calm_) act(fault);
-  });
-}
-
-void Simulation::misfortune() {
-  if (calm_) return;
-  faults_->inject();
-  after(milliseconds(timing_.between(1, plan_.profile.faults.every_ms)), [this] { misfortune(); });
-}
-
-bool Simulation::paused(NodeId node) const {
-  return paused_until(node) > world_->now();
-}
-
-Instant Simulation::paused_until(NodeId node) const {
-  const auto found = paused_until_.find(node);
-  return found == paused_until_.end() ? Instant() : found->second;
-}
-
-void Simulation::end_pause(NodeId node) {
-  if (paused(node)) return;
-  for (auto& what : std::exchange(held_[node], {})) what();
-}
-
-void Simulation::apply(const Fault& fault) {
-  act(fault);
-}
-
-std::size_t Simulation::request(NodeId node, DirectRequest request, Duration patience) {
-  const std::size_t place = direct_.record(node, request, *world_, clients_);
-  hand_over({node, std::move(request), place, patience});
-  return place;
-}
-
-void Simulation::hand_over(DirectRequests::Sent sent) {
-  const NodeId node = sent.node;
-  if (paused(node)) {
-    held_[node].emplace_back([this, sent = std::move(sent)] { hand_over(sent); });
-  } else if (world_->running(node)) {
-    direct_.send(std::move(sent), *world_);
-  }
-}
-
-void Simulation::act(const Fault& fault) {
-  result_.faults += 1;
-  done_.push_back({world_->now(), fault});
-  const auto kind = fault.kind;
-  // What takes a node down or up says so itself.
-  if (kind != FaultKind::crash && kind != FaultKind::kill && kind != FaultKind::start) {
-    world_->note_fault(fault.node, to_string(kind), describe(fault));
-  }
-  carry_out(fault);
-}
-
-void Simulation::carry_out(const Fault& fault) {
-  switch (fault.kind) {
-    case FaultKind::cut:
-      for (const Link& link : fault.links) world_->cut(link.from, link.to);
-      break;
-    case FaultKind::mend:
-      for (const Link& link : fault.links) world_->mend(link.from, link.to);
-      if (fault.links.empty()) world_->mend_all();
-      break;
-    case FaultKind::disturb:
-      for (const Link& link : fault.links) network_.disturb(link, fault.effect);
-      break;
-    case FaultKind::crash:
-    case FaultKind::kill:
-    case FaultKind::lose_disk:
-    case FaultKind::damage:
-      stop_node(fault);
-      break;
-    case FaultKind::start:
-      world_->restart(fault.node);
-      break;
-    case FaultKind::pause: {
-      const bool open_ended = fault.duration == Duration::zero();
-      const Instant until = open_ended ? Instant::never() : world_->now() + fault.duration;
-      paused_until_[fault.node] = until;
-      if (!open_ended) at_time(until, [this, node = fault.node] { end_pause(node); });
-      break;
-    }
-    case FaultKind::resume:
-      paused_until_[fault.node] = world_->now();
-      end_pause(fault.node);
-      break;
-    case FaultKind::slow_disk:
-      disk_slow_until_[fault.node] = world_->now() + fault.duration;
-      break;
-    case FaultKind::clock_jump:
-      world_->shift_wall(fault.node, fault.amount);
-      break;
-    case FaultKind::clock_rate:
-      world_->set_clock_rate(fault.node, fault.amount);
-      break;
-    case FaultKind::heal:
-      heal();
-      break;
-  }
-}
-
-void Simulation::stop_node(const Fault& fault) {
-  Prng chance(Seed{fault.draw});
-  const NodeId node = fault.node;
-  paused_until_[node] = world_->now();
-  held_[node].clear();
-  if (fault.kind == FaultKind::lose_disk || fault.kind == FaultKind::damage) {
-    for (const NodeId other : world_->nodes()) {
-      if (other != node && world_->running(other)) world_->sync_blocks(other);
-    }
-  }
-  if (fault.kind == FaultKind::lose_disk) {
-    world_->wipe(node);
-    return;
-  }
-  NodeDisk& disk = world_->disk(node);
-  if (fault.kind == FaultKind::damage && chance.chance(1, 2)) disk.trim_log();
-  const bool lying = plan_.bug == PlantedBug::lying_disk && world_->running(node);
-  if (lying) disk.lie();
-  if (fault.kind == FaultKind::kill) {
-    world_->kill(node, lying ? nullptr : &chance);
-  } else {
-    world_->crash(node, lying ? nullptr : &chance);
-  }
-  if (plan_.bug == PlantedBug::forgetful_log) disk.forget_acceptances();
-  if (fault.kind == FaultKind::damage) {
-    // The log is whole, but block files are damaged, perhaps below its start.
-    disk.damage_blocks(Height(chance.below(disk.block_count() + 1)));
-  }
-}
-
-void Simulation::heal() {
-  world_->mend_all();
-  network_.clear_effects();
-  disk_slow_until_.clear();
-  for (const NodeId node : world_->nodes()) {
-    paused_until_[node] = world_->now();
-    end_pause(node);
-    world_->set_clock_rate(node, 0);
-    world_->restart(node);
-  }
-}
-
 // --- running --------------------------------------------------------------------------------
 
 void Simulation::pass_to(Instant time) {
@@ -440,11 +293,21 @@ Duration Simulation::wait_for(Duration limit, const std::string& promise,
   return limit;
 }
 
+// Bits that flipped unseen are found now: whoever has some starts anew, and tells of them.
+void Simulation::look_through_disks() {
+  for (const NodeId node : world_->nodes()) {
+    if (!world_->disk(node).flawed()) continue;
+    world_->kill(node, nullptr);
+    world_->restart(node);
+  }
+}
+
 void Simulation::recover() {
   calm_ = true;
   network_.calm_down();
   faults_->cease();
   heal();
+  look_through_disks();
   clients_.settle_down();
   clients_.begin_no_more();
   const Duration election = plan_.profile.options.timing.election_timeout;

@@ -83,6 +83,10 @@ class Simulation {
   void act(const Fault& fault);
   void carry_out(const Fault& fault);
   void stop_node(const Fault& fault);
+  void trouble_disk(const Fault& fault);
+  void sync_others(NodeId node);
+  void make_room(NodeId node);
+  void look_through_disks();
   void end_pause(NodeId node);
   void heal();
   [[nodiscard]] Duration disk_time();
@@ -108,6 +112,7 @@ class Simulation {
   std::map<NodeId, Duration> timer_lag_;
   std::map<NodeId, Instant> paused_until_;  // or, if that has passed, when the last pause ended
   std::map<NodeId, Instant> disk_slow_until_;
+  std::map<NodeId, Instant> disk_full_until_;
   std::map<NodeId, std::vector<std::function<void()>>> held_;  // until the node goes on
   std::map<RequestKey, NodeId> probes_;
   std::set<NodeId> probed_;

@@ -46,6 +46,9 @@ const World::Node& World::node(NodeId id) const {
 NodeDisk& World::disk(NodeId id) {
   return node(id).disk;
 }
+const NodeDisk& World::disk(NodeId id) const {
+  return node(id).disk;
+}
 bool World::running(NodeId id) const {
   return node(id).replica.has_value();
 }
@@ -284,12 +287,12 @@ void World::go_down(Node& n) {
   std::erase_if(open_, [&](const auto& entry) { return entry.second.node == n.id; });
 }
 
-void World::crash(NodeId id, Prng* chaos) {
+void World::crash(NodeId id, Prng* chaos, std::optional<SimulatedDisk::Unsynced> unsynced) {
   Node& n = node(id);
   if (!n.replica) return;
   note_fault(id, "crash", "node " + name(id) + " crashes");
   go_down(n);
-  n.disk.crash(chaos);
+  n.disk.crash(chaos, unsynced);
 }
 
 void World::kill(NodeId id, Prng* chaos) {

@@ -126,10 +126,11 @@ class World {
   // As NodeDisk::sync_blocks(); a node whose disk fails ends.
   void sync_blocks(NodeId node);
   [[nodiscard]] NodeDisk& disk(NodeId node);
+  [[nodiscard]] const NodeDisk& disk(NodeId node) const;
 
   // --- faults
   // Power loss, and the end of the process alone; see NodeDisk.
-  void crash(NodeId node, Prng* chaos);
+  void crash(NodeId node, Prng* chaos, std::optional<SimulatedDisk::Unsynced> unsynced = {});
   void kill(NodeId node, Prng* chaos);
   // A node whose disk refuses stays down.
   void restart(NodeId node);

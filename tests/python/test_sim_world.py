@@ -133,6 +133,60 @@ def test_each_fault_of_a_node_shows(world: sim.World) -> None:
     assert world.finish() == "passed"
 
 
+def test_a_disk_that_refuses_ends_its_node_until_it_is_started() -> None:
+    for fault in ("fail_sync", "fail_write", "full_disk"):
+        world = sim.World(seed=4, workload=sim.Workload(clients=4))
+        world.run(until=1.0)
+        leader = world.wait_for_leader()
+        getattr(world, fault)(leader)
+        while world.node(leader).state == "running":
+            assert world.now < 30, f"{fault} never mattered"
+            world.run(for_=0.5)
+        ended = world.now
+        assert all(
+            row["end"] <= ended for row in world.leaderships() if str(row["node"]) == str(leader)
+        )
+        world.heal()
+        assert world.node(leader).state == "running"
+        faults = world.result().faults
+        assert list(faults["action"]) == [fault, "heal"]
+        assert not faults[faults["breaks"]]["cleared"].isna().any()
+        assert world.finish() == "passed"
+
+
+def test_a_full_disk_has_room_again_after_a_while() -> None:
+    world = sim.World(seed=4, workload=sim.Workload(clients=4))
+    world.full_disk(2, 0.5)
+    world.run(until=0.6)
+    assert world.node(2).state == "stopped"
+    world.start(2)
+    world.run(for_=1.0)
+    assert world.node(2).state == "running"
+    assert world.finish() == "passed"
+
+
+def test_flipped_bits_are_found_by_the_node_that_has_them() -> None:
+    world = sim.World(seed=4, workload=sim.Workload(clients=4))
+    world.run(until=2.0)
+    for _ in range(40):
+        world.flip_bit(3)
+    world.restart(3)
+    events = world.events
+    told = events[(events["event"] == "notice") & (events["node"] == 3)]["text"]
+    assert any("is damaged: " in text or "are damaged: " in text for text in told)
+    assert world.finish() == "passed"
+
+
+def test_a_crash_is_told_what_becomes_of_what_was_not_synced() -> None:
+    for unsynced in ("lost", "kept", "random", "torn"):
+        world = sim.World(seed=4, workload=sim.Workload(clients=4))
+        world.at(1.0).crash(2, unsynced, lasting=0.5)
+        world.run(until=2.0)
+        assert world.finish() == "passed"
+    with pytest.raises(ValueError, match="unsynced is one of lost, kept, random, torn, not 'gone'"):
+        world.crash(1, unsynced="gone")
+
+
 def test_patience_that_ends_in_a_pause_by_hand_is_no_broken_promise() -> None:
     world = sim.World(seed=1, workload=sim.Workload(clients=4, patience=0.05))
     world.run(until=1.0)

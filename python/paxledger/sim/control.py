@@ -41,10 +41,13 @@ class SimulatedBoard(FaultBoard):
         finally:
             self._simulated.label = ""
 
-    def crash(self, node: int, draw: int) -> Fault:
+    def crash(self, node: int, draw: int, unsynced: str | None) -> Fault:
         """Power loss; undoing it starts the node, unless it runs again already."""
         fault = Fault(self, "kill", f"node {node} crashed", {}, node)
-        return self._do(fault, lambda it: self._simulated.apply("crash", node=it, draw=draw))
+        chosen = {} if unsynced is None else {"unsynced": unsynced}
+        return self._do(
+            fault, lambda it: self._simulated.apply("crash", node=it, draw=draw, **chosen)
+        )
 
 
 class SimulatedControl:

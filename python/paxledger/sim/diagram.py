@@ -47,6 +47,8 @@ _GOOD = "#00785A"
 _LEADS = "#F0C24B"
 _FONT = 7.5
 _MESSAGES_LABELLED = 120
+# Faults that are drawn as a line with a word.
+_LINES = ("cut", "disturb", "slow_disk", "flip_bit", "fail_sync", "fail_write", "full_disk")
 _WORDS_MAX = 110
 _HALO = [withStroke(linewidth=2.4, foreground="white", alpha=0.9)]
 # How far a message gets that is lost at once, and one that finds nobody, of its whole way.
@@ -259,7 +261,7 @@ class _Picture:
         together: dict[tuple[float, str], list[str]] = {}
         for time, text, words in self.world._simulation.faults():
             kind, x = json.loads(text)["kind"], time * 1000
-            if kind in ("cut", "mend", "disturb", "heal", "slow_disk") and self.inside(x):
+            if kind in (*_LINES, "mend", "heal") and self.inside(x):
                 colour = _GOOD if kind in ("mend", "heal") else _FAULT
                 together.setdefault((x, colour), []).append(words)
         until = -math.inf

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from paxledger._breakable import Breakable
 from paxledger.faults import Fault
-from paxledger.lab.settings import number_of
+from paxledger.lab.settings import number_of, whole_of
 from paxledger.sim.control import SimulatedBoard, SimulatedControl
+
+# What may become of what was not synced when the power fails.
+UNSYNCED = ("lost", "kept", "random", "torn")
 
 
 class WorldFaults(Breakable):
@@ -15,6 +20,11 @@ class WorldFaults(Breakable):
     _simulated: SimulatedControl
     _simulated_board: SimulatedBoard
     _draws: int
+
+    def _draw(self) -> int:
+        """The seed of what the next fault leaves to chance."""
+        self._draws += 1
+        return (self.seed * 0x9E3779B97F4A7C15 + self._draws) % (1 << 63)
 
     def kill(self, node: int) -> Fault:
         """The process of a node ends; what it has written stays.
@@ -26,18 +36,22 @@ class WorldFaults(Breakable):
         """
         return self._board.kill(self._simulated.node_id(node))
 
-    def crash(self, node: int) -> Fault:
-        """Power loss: what the disk was not told to keep is lost in part.
+    def crash(self, node: int, unsynced: str | None = None) -> Fault:
+        """Power loss, at any operation of the disk: what it was not told to keep is lost in part.
+
+        Args:
+            node: Its id.
+            unsynced: What becomes of what was not synced: "lost", "kept", "random" (some sectors of
+                it) or "torn" (some parts of sectors). None: one of these, by chance.
 
         Example:
-            >>> with world.crash(3):
+            >>> with world.crash(3, unsynced="torn"):
             ...     world.node(3).state
             'stopped'
         """
-        node = self._simulated.node_id(node)
-        self._draws += 1
-        draw = (self.seed * 0x9E3779B97F4A7C15 + self._draws) % (1 << 63)
-        return self._simulated_board.crash(node, draw)
+        if unsynced is not None and unsynced not in UNSYNCED:
+            raise ValueError(f"unsynced is one of {', '.join(UNSYNCED)}, not {unsynced!r}")
+        return self._simulated_board.crash(self._simulated.node_id(node), self._draw(), unsynced)
 
     def start(self, node: int, rejoin: bool = False) -> None:
         """Starts a node that is down.
@@ -100,6 +114,53 @@ class WorldFaults(Breakable):
             'stopped'
         """
         self._simulated.apply("lose_disk", node=self._simulated.node_id(node))
+
+    def flip_bit(self, node: int) -> None:
+        """One bit of one file of a node flips, whether it runs or not, by chance.
+
+        The node finds it when it reads the place: when it starts, or when a peer wants the block.
+
+        Example:
+            >>> world.flip_bit(2)
+        """
+        self._simulated.apply("flip_bit", node=self._simulated.node_id(node), draw=self._draw())
+
+    def fail_sync(self, node: int) -> None:
+        """The next sync of a file of a node fails: of its log, its blocks, or any, by chance.
+
+        The node ends then, until it is started again.
+
+        Example:
+            >>> world.fail_sync(2)
+        """
+        self._simulated.apply("fail_sync", node=self._simulated.node_id(node), draw=self._draw())
+
+    def fail_write(self, node: int) -> None:
+        """The next write of a node fails half done: of its log, its blocks, or any, by chance.
+
+        The node ends then, until it is started again.
+
+        Example:
+            >>> world.fail_write(2)
+        """
+        self._simulated.apply("fail_write", node=self._simulated.node_id(node), draw=self._draw())
+
+    def full_disk(self, node: int, seconds: float | None = None, room: int = 0) -> None:
+        """The disk of a node is full. The node ends when it wants more room than is left.
+
+        Args:
+            node: Its id.
+            seconds: After which there is room again; None: when everything is healed.
+            room: So many octets still fit.
+
+        Example:
+            >>> world.full_disk(2, 0.5, room=1000)
+        """
+        members: dict[str, Any] = {"amount": whole_of(room, "room", 0, 1 << 40)}
+        if seconds is not None:
+            number_of(seconds, "seconds", 0, 3600, "seconds", above=True)
+            members["duration_us"] = max(1, round(seconds * 1e6))
+        self._simulated.apply("full_disk", node=self._simulated.node_id(node), **members)
 
     def slow_disk(self, node: int, seconds: float) -> None:
         """No write of a node ends for so many seconds.

@@ -23,6 +23,9 @@ FAULTS = (
     "pauses",
     "slow_disks",
     "clocks",
+    "bit_flips",
+    "disk_errors",
+    "full_disks",
 )
 _ENDLESS = 1 << 62
 

@@ -114,7 +114,9 @@ class WorldMoment(Moment):
         self._take(schedule)
         return schedule
 
-    def crash(self, node: Target, *, lasting: float | None = None) -> Schedule:
+    def crash(
+        self, node: Target, unsynced: str | None = None, *, lasting: float | None = None
+    ) -> Schedule:
         """Power loss: what the disk was not told to keep is lost in part.
 
         Example:
@@ -122,7 +124,48 @@ class WorldMoment(Moment):
             >>> world.at(1).crash("leader", lasting=0.5)
             at(1.0).crash('leader', lasting=0.5)
         """
-        return self._step("crash", (target_of(node),), lasting=lasting)
+        options = {} if unsynced is None else {"unsynced": unsynced}
+        return self._step("crash", (target_of(node),), options, lasting=lasting)
+
+    def flip_bit(self, node: Target) -> Schedule:
+        """One bit of one file of the node flips, by chance.
+
+        Example:
+            >>> World(seed=1).at(1).flip_bit(2)
+            at(1.0).flip_bit(2)
+        """
+        return self._step("flip_bit", (target_of(node),))
+
+    def fail_sync(self, node: Target) -> Schedule:
+        """The next sync of a file of the node fails, which ends it.
+
+        Example:
+            >>> World(seed=1).at(1).fail_sync("leader")
+            at(1.0).fail_sync('leader')
+        """
+        return self._step("fail_sync", (target_of(node),))
+
+    def fail_write(self, node: Target) -> Schedule:
+        """The next write of the node fails half done, which ends it.
+
+        Example:
+            >>> World(seed=1).at(1).fail_write("leader")
+            at(1.0).fail_write('leader')
+        """
+        return self._step("fail_write", (target_of(node),))
+
+    def full_disk(self, node: Target, seconds: float, room: int = 0) -> Schedule:
+        """The disk of the node takes no more than `room` octets for so many seconds.
+
+        Example:
+            >>> World(seed=1).at(1).full_disk(2, 0.5)
+            at(1.0).full_disk(2, seconds=0.5)
+        """
+        return self._step(
+            "full_disk",
+            (target_of(node),),
+            {"seconds": seconds_of(seconds, "seconds"), "room": room},
+        )
 
     def slow_disk(self, node: Target, seconds: float) -> Schedule:
         """No write of the node ends for so many seconds.

@@ -18,7 +18,8 @@ _ACTIONS = {
     "lose_disk": "wipe",
 }
 # What is there until something else ends it; what lasts for a time of its own has a duration.
-_BREAKING = ("cut", "disturb", "pause", "slow_disk", *_DOWN)
+_FAILING = ("fail_sync", "fail_write")
+_BREAKING = ("cut", "disturb", "pause", "slow_disk", "full_disk", *_FAILING, *_DOWN)
 
 RawFault = tuple[float, str, str]
 
@@ -144,7 +145,7 @@ def _cleared(
     for at, other, _ in later:
         if other["kind"] == "heal":
             return at
-        if kind in _DOWN and other["kind"] == "start" and other["node"] == node:
+        if kind in (*_FAILING, *_DOWN) and other["kind"] == "start" and other["node"] == node:
             return at
         if kind == "pause" and other["kind"] == "resume" and other["node"] == node:
             return at
