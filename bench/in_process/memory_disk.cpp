@@ -13,8 +13,12 @@ class MemoryFile final : public storage::File {
       : octets_(std::move(octets)), traffic_(traffic) {}
 
   Result<void> write_at(std::uint64_t offset, std::string_view octets) override {
-    if (octets_->size() < offset + octets.size()) octets_->resize(offset + octets.size());
-    std::memcpy(octets_->data() + offset, octets.data(), octets.size());
+    if (offset == octets_->size()) {
+      octets_->append(octets);
+    } else {
+      if (octets_->size() < offset + octets.size()) octets_->resize(offset + octets.size());
+      std::memcpy(octets_->data() + offset, octets.data(), octets.size());
+    }
     ++traffic_.writes;
     traffic_.bytes_written += octets.size();
     return {};
