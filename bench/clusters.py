@@ -20,6 +20,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +31,7 @@ BIN_DIR = Path(os.environ.get("PAXLEDGER_BIN_DIR", ROOT / "build/bin")).resolve(
 ETCD_LOAD = ROOT / "build/bench/etcd_load"
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 START_SECONDS_MAX = 120.0
+CONNECTIONS_MAX = 256  # of one generator to one node
 # Below the ports that the system gives to outgoing connections.
 PORTS = iter(range(24_000, 32_000))
 
@@ -72,6 +74,19 @@ class Load:
             f"--duration={round(self.seconds * 1000)}ms",
             f"--warm-up={round(self.warm_up * 1000)}ms",
             f"--deadline={round(self.deadline * 1000)}ms",
+        ]
+
+    def parts(self) -> list[Load]:
+        """The same load by as many generators as it takes for its connections."""
+        count = -(-self.connections // CONNECTIONS_MAX)
+        return [
+            replace(
+                self,
+                connections=(self.connections + number) // count,
+                outstanding=max(1, (self.outstanding + number) // count),
+                rate=self.rate / count,
+            )
+            for number in range(count)
         ]
 
 
@@ -220,8 +235,13 @@ class System(ABC):
         leader = self.leader()
         before = {node: process.cpu_seconds() for node, process in self.processes.items()}
         generator_before = children_cpu_seconds()
-        command = [*self.generator(via or [leader]), *load.options()]
-        found = run_generator(command, **more)
+        generator = self.generator(via or [leader])
+        parts = load.parts()
+        with ThreadPoolExecutor(len(parts)) as pool:
+            runs = [
+                pool.submit(run_generator, [*generator, *part.options()], **more) for part in parts
+            ]
+            found = together([run.result() for run in runs])
         count = max(1, found["completed"])
         spent = {
             node: process.cpu_seconds() - before[node]
@@ -298,6 +318,19 @@ def children_cpu_seconds() -> float:
     """Processor time of the child processes that have ended."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
+
+
+def together(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """What several generators measured at the same time: sums, and the worst of the latencies."""
+    found = dict(parts[0])
+    found["ok"] = all(part["ok"] for part in parts)
+    for name in ("completed", "failed", "per_second", "connections"):
+        found[name] = sum(part[name] for part in parts)
+    found["latency_ms"] = {
+        name: max(part["latency_ms"][name] for part in parts) for name in found["latency_ms"]
+    }
+    found["warm_up"] = {"completed": sum(part["warm_up"]["completed"] for part in parts)}
+    return found
 
 
 def run_generator(

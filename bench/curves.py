@@ -76,8 +76,7 @@ CURVES = {
         lambda load, value: replace(load, workload={0: "put", 0.5: "mixed", 1: "get"}[value]),
         logarithmic=False,
     ),
-    # One client has at most 256 connections to a node.
-    "connections": Curve("connections", [1, 4, 16, 64, 256], with_connections),
+    "connections": Curve("connections", [1, 4, 16, 64, 256, 1000], with_connections),
 }
 OPEN_LOOP = "open-loop"
 
