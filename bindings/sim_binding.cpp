@@ -2,8 +2,10 @@
 
 #include <pybind11/stl.h>
 
+#include <atomic>
 #include <chrono>
 #include <cmath>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -14,8 +16,10 @@
 #include "errors.hpp"
 #include "ledger/block.hpp"
 #include "sim/broken_invariant.hpp"
+#include "sim/interruption.hpp"
 #include "sim/plan_json.hpp"
 #include "sim/simulation.hpp"
+#include "waiting.hpp"
 
 namespace paxledger::bindings {
 namespace py = pybind11;
@@ -71,6 +75,34 @@ sim::DirectRequest::Kind request_kind_of(const std::string& kind) {
 std::string_view state_of(const Sample& sample) {
   if (!sample.running) return "stopped";
   return sample.paused ? "paused" : "running";
+}
+
+// Does `work` on a thread of its own, which never needs the GIL, while this one listens for
+// signals. What the handler of a signal raises ends the work early and is thrown. Needs the GIL,
+// which is given up meanwhile.
+template <class Work>
+void interruptibly(const Work& work) {
+  const Waiter counted;
+  std::atomic<bool> asked = false;
+  auto done = std::async(std::launch::async, [&] {
+    const sim::Interruptible interruptible(asked);
+    work();
+  });
+  const auto is_done_within = [&done](std::chrono::milliseconds time) {
+    const py::gil_scoped_release released;
+    return done.wait_for(time) == std::future_status::ready;
+  };
+  while (!is_done_within(kSignalInterval)) {
+    try {
+      check_signals();
+    } catch (...) {
+      asked = true;
+      while (!is_done_within(kSignalInterval)) {
+      }
+      throw;
+    }
+  }
+  done.get();
 }
 
 // One simulation and what was recorded of it. Python threads take turns by `mutex_`, which is taken
@@ -155,23 +187,15 @@ class Recorded {
     return place;
   }
 
+  // Ctrl-C ends it; another call goes on where it was.
   std::string finish() {
-    const py::gil_scoped_release released;
-    const std::lock_guard lock(mutex_);
-    if (!result_) {
-      sim::RunResult result;
-      const bool whole = guarded([&] { result = simulation_->finish(); });
-      if (!whole && !crash_.empty()) {
-        result = {};
-        result.verdict = sim::RunVerdict::crash;
-        result.failure = "invariant: " + crash_;
-        result.profile = simulation_->plan().profile.describe();
-        result.simulated = simulation_->now();
-        result.trace_hash = simulation_->world().trace_hash();
-      }
-      result_ = std::move(result);
-    }
-    return sim::to_json(*result_);
+    std::string found;
+    interruptibly([&] {
+      const std::lock_guard lock(mutex_);
+      if (!result_) judge();
+      found = sim::to_json(*result_);
+    });
+    return found;
   }
 
   // Looking. Whoever looks while another thread runs the simulation waits for it, with the GIL:
@@ -360,6 +384,20 @@ class Recorded {
       crash_ = broken.what();
     }
     return crash_.empty() && !simulation_->failed();
+  }
+
+  void judge() {
+    sim::RunResult result;
+    const bool whole = guarded([&] { result = simulation_->finish(); });
+    if (!whole && !crash_.empty()) {
+      result = {};
+      result.verdict = sim::RunVerdict::crash;
+      result.failure = "invariant: " + crash_;
+      result.profile = simulation_->plan().profile.describe();
+      result.simulated = simulation_->now();
+      result.trace_hash = simulation_->world().trace_hash();
+    }
+    result_ = std::move(result);
   }
 
   void sample() {

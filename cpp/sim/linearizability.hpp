@@ -56,7 +56,8 @@ struct Verdict {
 inline constexpr std::size_t kSearchStatesMax = 2'000'000;
 
 // The register holds nothing at first. Bounded memory: at most `states_max` configurations, each of
-// the size of the operations that are under way at one time.
+// the size of the operations that are under way at one time. May throw Interrupted
+// (sim/interruption.hpp), as check_history() may.
 [[nodiscard]] Verdict check_register(const std::vector<RegisterOperation>& operations,
                                      std::size_t states_max = kSearchStatesMax);
 

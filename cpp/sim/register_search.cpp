@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/invariant.hpp"
+#include "sim/interruption.hpp"
 #include "sim/register_history.hpp"
 
 namespace paxledger::sim {
@@ -325,6 +326,7 @@ bool Search::remember() {
 // Adds what can come next to the moves.
 void Search::expand() {
   expansion_ += 1;
+  if (expansion_ % 1024 == 0) check_interruption();
   waiting_.clear();
   std::uint32_t entry = list_[0].after;
   for (; is_call(entry); entry = list_[entry].after) waiting_.push_back(step_of(entry));
@@ -363,6 +365,7 @@ SearchOutcome search_order(const std::vector<RegisterOperation>& history, std::s
   for (const auto& op : history) {
     invariant(!op.known || op.answered >= op.invoked, "an operation is answered after its begin");
   }
+  check_interruption();
   Search search(prepare(history), states_max);
   const SearchResult result = search.run();
   return {result, search.states()};

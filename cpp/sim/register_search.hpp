@@ -19,7 +19,8 @@ struct SearchOutcome {
   std::size_t states = 0;  // configurations that were remembered
 };
 
-// Precondition: no operation is answered before it is invoked.
+// Precondition: no operation is answered before it is invoked. May throw Interrupted
+// (sim/interruption.hpp).
 [[nodiscard]] SearchOutcome search_order(const std::vector<RegisterOperation>& history,
                                          std::size_t states_max);
 

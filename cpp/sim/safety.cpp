@@ -59,13 +59,12 @@ bool AgreedHistory::came_to(SessionId session, Sequence sequence,
 
 Version AgreedHistory::at(const std::string& key, Height height) const {
   const auto found = versions_.find(key);
-  Version newest;
-  if (found == versions_.end()) return newest;
-  for (const auto& version : found->second) {
-    if (version.height > height) break;
-    newest = version;
-  }
-  return newest;
+  if (found == versions_.end()) return {};
+  const auto& versions = found->second;  // by height
+  const auto after =
+      std::upper_bound(versions.begin(), versions.end(), height,
+                       [](Height at, const Version& version) { return at < version.height; });
+  return after == versions.begin() ? Version{} : *std::prev(after);
 }
 
 void SafetyCheck::violated(const std::string& rule, NodeId node, const std::string& text) {

@@ -10,20 +10,12 @@ namespace paxledger::sim {
 
 namespace {
 
-using std::chrono::duration_cast;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
 constexpr std::uint64_t kTimerLagUsMax = 5000;  // the most that an event loop comes late
 constexpr std::uint64_t kCalmDiskUsMax = 300;
 constexpr std::uint64_t kCalmThinkUsMax = 20'000;
-// Bounds of the liveness phase.
-constexpr int kRecoveryElectionTimeouts = 10;
-constexpr Duration kRecoverySlack = milliseconds(100);
-// A node that is far behind fetches block by block where messages are small: question, reading,
-// answer.
-constexpr Duration kRecoveryPerMissingBlock = milliseconds(3);
-constexpr Duration kClientsSettle = std::chrono::seconds(20);
 
 // One stream of chance for each thing that draws, so that one of them drawing more or less does
 // not change what the others draw.
@@ -237,119 +229,6 @@ bool Simulation::check() {
     fail(RunVerdict::correctness, clients_.violations().front());
   }
   return !failed();
-}
-
-void Simulation::probe_all() {
-  for (const NodeId node : world_->nodes()) {
-    if (!world_->running(node) || probed_.contains(node)) continue;
-    probed_.insert(node);
-    const RequestKey key = world_->next_request();
-    probes_[key] = node;
-    (void)world_->read(node, "key0", engine::ReadConsistency::linearizable, milliseconds(1500));
-  }
-}
-
-// Whether the whole cluster serves: one leader, every node whole, at one height, and answering.
-bool Simulation::serves(std::string* why) const {
-  const auto nodes = world_->nodes();
-  for (const NodeId node : nodes) {
-    if (world_->running(node)) continue;
-    *why = "node " + name(node) + " is down";
-    return false;
-  }
-  const auto first = world_->status(nodes.front());
-  std::size_t leaders = 0;
-  for (const NodeId node : nodes) {
-    const auto status = world_->status(node);
-    leaders += status.role == engine::Role::leader ? 1 : 0;
-    if (status.abstaining || status.repairing) *why = "node " + name(node) + " is not whole";
-    if (!(status.head == first.head)) *why = "node " + name(node) + " stands at another height";
-  }
-  if (leaders != 1) *why = std::to_string(leaders) + " nodes lead";
-  if (!probes_.empty() || probed_.size() != nodes.size()) *why = "a node does not serve reads";
-  return why->empty();
-}
-
-// Runs until `goal` holds; the failure says what was missing if it never does.
-Duration Simulation::wait_for(Duration limit, const std::string& promise,
-                              const std::function<bool(std::string*)>& goal) {
-  const Instant begin = world_->now();
-  std::string why = "nothing happened";
-  while (world_->now() < begin + limit) {
-    const Instant until = world_->now() + milliseconds(5);
-    while (turn(until) && check()) {
-    }
-    if (failed()) return limit;
-    world_->set_now(std::max(world_->now(), until));
-    why.clear();
-    if (goal(&why)) return world_->now() - begin;
-  }
-  std::string text = "progress: " + promise + ", " + why;
-  for (const NodeId node : world_->nodes()) {
-    text += "\n  " + name(node) + ": " +
-            (world_->running(node) ? describe(world_->status(node)) : "down");
-  }
-  fail(RunVerdict::liveness, std::move(text));
-  return limit;
-}
-
-// Bits that flipped unseen are found now: whoever has some starts anew, and tells of them.
-void Simulation::look_through_disks() {
-  for (const NodeId node : world_->nodes()) {
-    if (!world_->disk(node).flawed()) continue;
-    world_->kill(node, nullptr);
-    world_->restart(node);
-  }
-}
-
-void Simulation::recover() {
-  calm_ = true;
-  network_.calm_down();
-  faults_->cease();
-  heal();
-  look_through_disks();
-  clients_.settle_down();
-  clients_.begin_no_more();
-  const Duration election = plan_.profile.options.timing.election_timeout;
-  std::uint64_t missing = 0;
-  for (const NodeId node : world_->nodes()) {
-    const Height height = world_->replica(node).applied().height();
-    missing = std::max(missing, world_->history().height().value() - height.value());
-  }
-  const Duration limit = kRecoveryElectionTimeouts * election + kRecoverySlack +
-                         static_cast<std::int64_t>(missing) * kRecoveryPerMissingBlock;
-  const Duration taken =
-      wait_for(limit, "10 election timeouts after everything was healed", [this](auto* why) {
-        probe_all();
-        return serves(why);
-      });
-  result_.recovery_ms = static_cast<std::uint64_t>(duration_cast<milliseconds>(taken).count());
-  result_.recovery_election_timeouts =
-      static_cast<double>(taken.count()) / static_cast<double>(election.count());
-  if (failed()) return;
-  // Clients whose request went down with a node notice it only at their deadline.
-  wait_for(kClientsSettle, "long after everything was healed", [this](auto* why) {
-    if (!clients_.idle()) *why = "clients still wait";
-    return why->empty();
-  });
-}
-
-RunResult Simulation::finish() {
-  if (!failed()) recover();
-  if (check()) {
-    std::string verdict =
-        clients_.verdict(world_->history(), duplicated_, &result_.undecided_histories);
-    if (!verdict.empty()) fail(RunVerdict::correctness, std::move(verdict));
-  }
-  result_.profile = plan_.profile.describe();
-  result_.height = world_->history().height().value();
-  result_.answered = clients_.answered_count();
-  for (const NodeId node : world_->nodes()) {
-    if (world_->running(node)) result_.elections += world_->status(node).elections_started;
-  }
-  result_.trace_hash = world_->trace_hash();
-  result_.simulated = now();
-  return result_;
 }
 
 }  // namespace paxledger::sim

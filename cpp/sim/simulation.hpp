@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -51,7 +52,8 @@ class Simulation {
   void run_until(Duration end);
   [[nodiscard]] Duration now() const { return world_->now() - began_; }
 
-  // Heals everything, demands progress, waits for the clients and judges. Once.
+  // Heals everything, demands progress, waits for the clients and judges. Once; but after it has
+  // thrown Interrupted (sim/interruption.hpp) another call goes on where it was.
   RunResult finish();
 
   [[nodiscard]] bool failed() const { return !result_.failure.empty(); }
@@ -95,11 +97,20 @@ class Simulation {
   bool turn(Instant end);
   bool check();
   [[nodiscard]] bool serves(std::string* why) const;
-  Duration wait_for(Duration limit, const std::string& promise,
-                    const std::function<bool(std::string*)>& goal);
-  void recover();
+  Duration wait_for(const std::string& promise, const std::function<bool(std::string*)>& goal);
+  void begin_to_end();
+  void await_recovery();
+  void await_clients();
   void probe_all();
   void fail(RunVerdict verdict, std::string text);
+
+  // How far finish() has come.
+  struct Ending {
+    enum class Phase : std::uint8_t { recovery, clients, verdict };
+    Phase phase = Phase::recovery;
+    Instant phase_began;
+    Duration phase_limit{0};
+  };
 
   Plan plan_;
   Watcher watcher_;
@@ -121,6 +132,7 @@ class Simulation {
   bool duplicated_ = false;
   std::vector<TimedFault> done_;
   RunResult result_;
+  std::optional<Ending> ending_;
   std::unique_ptr<World> world_;
   std::unique_ptr<Faults> faults_;
   Instant began_;

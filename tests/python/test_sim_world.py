@@ -376,3 +376,35 @@ def test_ctrl_c_ends_a_long_run_soon() -> None:
     assert time.perf_counter() - pressed[0] < scaled(0.2)
     assert 0 < world.now < 50_000
     timer.join()
+
+
+def test_ctrl_c_ends_a_long_end_soon_and_finish_goes_on_from_there() -> None:
+    def world() -> sim.World:
+        # What the node held when it went down makes clients wait for long, among many heartbeats.
+        world = sim.World(
+            nodes=9,
+            timing=sim.Timing(heartbeat=0.001, election_timeout=0.1),
+            workload=sim.Workload(clients=40, patience=18.0),
+            events=False,
+        )
+        world.run(until=0.5)
+        leader = world.leader()
+        assert leader is not None
+        world.kill(leader)
+        return world
+
+    interrupted = world()
+    pressed: list[float] = []
+
+    def press() -> None:
+        pressed.append(time.perf_counter())
+        _thread.interrupt_main()
+
+    timer = threading.Timer(0.2, press)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.finish()
+    assert time.perf_counter() - pressed[0] < scaled(0.2)
+    timer.join()
+    assert interrupted.finish() == "passed"
+    assert interrupted.outcome["trace_hash"] == world().outcome["trace_hash"]

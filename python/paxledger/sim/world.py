@@ -261,6 +261,8 @@ class World(WorldFaults, WorldRequests):
         The nodes have ten election timeouts to serve again, all of them; then every client has to
         get its answer, and the clients' history has to be linearizable.
 
+        Ctrl-C ends it in between; another call goes on where it was.
+
         Returns:
             "passed", "correctness" (a promise was broken), "liveness" (it does not serve though
             everything was healed) or "crash" (an invariant broke). `failure` has the details.
