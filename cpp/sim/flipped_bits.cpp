@@ -134,6 +134,7 @@ class Judge {
     if (flips == flips_.end()) return true;
     const std::string seen = disk_->content(path);
     std::uint64_t before = UINT64_MAX;  // where the frame begins that was flipped before
+    bool hidden = false;                // that one
     for (const auto& flip : flips->second) {
       if (flip.offset >= file.end) return true;  // a torn tail already
       std::uint64_t start = 0;
@@ -151,7 +152,8 @@ class Judge {
         if (!synced && has_zero_sector(seen, start, in_header ? seen.size() : end)) return false;
         follows = before == (frame == file.offsets.begin() ? 0 : *std::prev(frame));
       }
-      keep(flip, Part::blocks, true, start, in_header && follows);
+      hidden = start == before ? hidden : in_header && follows;
+      keep(flip, Part::blocks, true, start, hidden);
       before = start;
     }
     return true;

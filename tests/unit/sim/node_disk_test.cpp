@@ -1,6 +1,7 @@
 // What a simulated node finds on its disk when it starts, whatever befell the disk.
 #include "sim/node_disk.hpp"
 
+#include "storage/block_file.hpp"
 #include "unit/sim/disk_life.hpp"
 
 namespace paxledger::sim {
@@ -239,6 +240,28 @@ TEST(NodeDisk, TellsOfManyFlippedBitsBetweenCrashesAndWhileItRuns) {
   }
   EXPECT_GT(kept, 500u);
   EXPECT_GT(refused_loads, 20u);
+}
+
+TEST(NodeDisk, TellsOfAFrameWithoutItsHeaderTogetherWithTheDamagedOneBeforeIt) {
+  DiskLife life;
+  for (int i = 0; i < 4; ++i) life.decide(100);
+  life.disk.sync_blocks();
+  life.disk.crash(nullptr);
+  SimulatedDisk& disk = life.disk.disk();
+  const std::string path = life.disk.paths().blocks() + "/00000000000000000001.blocks";
+  const std::uint64_t second = disk.content(path).find("command at 1 ");
+  const std::uint64_t frame_bytes = disk.content(path).find("command at 2 ") - second;
+  disk.flip(path, second - frame_bytes, 1);                          // a command of the first block
+  disk.flip(path, storage::kBlockFileHeaderBytes + frame_bytes, 1);  // the second frame's header
+  disk.flip(path, second, 1);                                        // and the command in it
+  const auto flips =
+      kept_flips(disk, life.disk.paths(), ledger::cluster_id(kDiskCluster), kDiskNode);
+  ASSERT_EQ(flips.size(), 3u);
+  EXPECT_FALSE(flips[0].may_be_hidden);
+  EXPECT_TRUE(flips[1].may_be_hidden);
+  EXPECT_EQ(flips[2].offset, flips[1].offset);
+  ASSERT_TRUE(life.start()) << life.refusal;
+  expect_kept(life);
 }
 
 // --- the checks themselves ----------------------------------------------------------------------
