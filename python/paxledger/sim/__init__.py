@@ -7,10 +7,11 @@ table = sim.sweep(range(1000), {"nodes": [3, 5]})      # many runs side by side
 
 from paxledger.lab import _requirements  # noqa: F401  says what to install where it is missing
 from paxledger.sim.node import Request, SimulatedNode
+from paxledger.sim.observation import Event
 from paxledger.sim.plan import Network, Timing, Workload, draw_plan
 from paxledger.sim.run import run, run_world
 from paxledger.sim.sweep import measure_run, sweep
-from paxledger.sim.world import Event, World
+from paxledger.sim.world import World
 
 __all__ = [
     "Event",

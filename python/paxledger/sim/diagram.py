@@ -16,7 +16,8 @@ from matplotlib.textpath import TextPath
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from paxledger.sim.world import Event, World
+    from paxledger.sim.observation import Event
+    from paxledger.sim.world import World
 
 # Okabe and Ito's colours, which all eyes tell apart; one for each conversation.
 _COLOURS = {
