@@ -75,6 +75,7 @@ class Search {
 
   void visit(const SmallState& state, Origin origin) {
     if (!visited_.insert(state.fingerprint())) return;
+    if (options_.found) options_.found(world_, state);
     origins_.push_back(origin);
     state.pack(next_);
     peak_words_ = std::max(peak_words_, level_.size() + next_.size());

@@ -44,6 +44,8 @@ struct ExploreOptions {
   WorldBug bug = WorldBug::none;
   // Called now and then with what was seen so far; false ends the search.
   std::function<bool(const ExploreReport&)> progress;
+  // Called for every distinct state, in the order in which they are found.
+  std::function<void(const SmallWorld&, const SmallState&)> found;
 };
 
 // Precondition: options.bounds.complaint() is empty. Equal options give equal reports, but for the

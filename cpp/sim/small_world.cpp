@@ -279,7 +279,9 @@ bool SmallWorld::take(SmallState& state, std::size_t place, const LocalStep& ste
   if (!bounds_.slow_logs && node.role() == engine::Role::follower && node.writing() > 0) {
     return take(state, place, write(step.next), keeps_heartbeats);
   }
-  std::erase_if(state.messages, [&](std::uint32_t message) { return is_past(state, message); });
+  if (!bounds_.late_messages) {
+    std::erase_if(state.messages, [&](std::uint32_t message) { return is_past(state, message); });
+  }
   return true;
 }
 
@@ -363,8 +365,8 @@ bool SmallWorld::run(SmallState& state, std::size_t place) {
 // Node 1 is the first that runs: nodes differ in their names alone, and names order nothing but
 // ballots of equal rounds, whose candidates ran without knowing of each other, in any order.
 bool SmallWorld::may_run(const SmallState& state, std::size_t place) const {
-  return state.candidacies < bounds_.candidacies &&
-         place < (bounds_.cold && state.candidacies == 0 ? 1 : bounds_.leaders);
+  const bool only_the_first = bounds_.cold && state.candidacies == 0 && !bounds_.any_first;
+  return state.candidacies < bounds_.candidacies && place < (only_the_first ? 1 : bounds_.leaders);
 }
 
 void SmallWorld::actions(const SmallState& state, std::vector<SmallAction>& actions) const {

@@ -34,6 +34,9 @@ struct SmallWorldBounds {
   std::uint32_t timers = 0;  // ticks of any node
   bool slow_logs = false;    // writes of followers take time, too
   bool cold = false;         // nobody leads at the start; else node 1 does, and all know it
+  // Without the reductions that leave out what cannot matter, to show that it does not:
+  bool late_messages = false;  // messages that come too late stay in flight
+  bool any_first = false;  // from a cold start any of the leaders may run first, not node 1 alone
 
   // What is out of range, or nothing.
   [[nodiscard]] std::string complaint() const;
@@ -99,6 +102,10 @@ class SmallWorld {
   SmallWorld(const SmallWorldBounds& bounds, WorldBug bug);
 
   [[nodiscard]] SmallState initial() const { return initial_; }
+  // The node at `place` (that of node 1 is 0).
+  [[nodiscard]] const SmallNode& node(const SmallState& state, std::size_t place) const {
+    return nodes_[state.nodes[place]];
+  }
   // Everything that can happen, in a fixed order. Some of it may turn out to be impossible.
   void actions(const SmallState& state, std::vector<SmallAction>& actions) const;
   // Lets it happen: brings `state` up to date. False if it cannot happen here; the state is spoilt
