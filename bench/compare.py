@@ -34,7 +34,7 @@ def rows() -> dict[str, Row]:
     """The table, still without figures."""
     return {
         "put-1": Row("puts, 1 outstanding", "/s", 2.3),
-        "floor": Row("puts, 1 outstanding, mean latency", "ms", 2, 1.3, False, "floor"),
+        "floor": Row("puts, 1 outstanding, mean latency", "ms", 1.3, None, False, "floor"),
         "put-64": Row("puts, 64 outstanding", "/s", 5, 10),
         "put-1000": Row("puts, 1,000 outstanding", "/s", 8, 12),
         "get-64": Row("linearizable gets, 64 outstanding", "/s", 8, 15),
@@ -73,8 +73,9 @@ def say(what: str, found: str) -> None:
 
 def measure_round(systems: list[System], seconds: float, folder: Path) -> dict[str, Any]:
     """Every load on every system, in the order of the systems."""
-    found: dict[str, Any] = {"floor": floor_ms(folder)}
-    say("floor", f"{found['floor']['ms']:.3f} ms")
+    # Somebody else's work on the machine makes it higher, never lower: so the lowest counts.
+    floors = [floor_ms(folder)]
+    found: dict[str, Any] = {}
     for name, (load, through_follower) in loads(seconds).items():
         found[name] = {}
         for system in systems:
@@ -88,6 +89,9 @@ def measure_round(systems: list[System], seconds: float, folder: Path) -> dict[s
                     f"{who} {spent:.0f} µs" for who, spent in figure["cpu_us_per_operation"].items()
                 ),
             )
+        floors.append(floor_ms(folder))
+    found["floor"] = min(floors, key=lambda floor: float(floor["ms"]))
+    say("floor", f"{found['floor']['ms']:.3f} ms")
     return found
 
 

@@ -47,6 +47,8 @@ class Row:
     @property
     def verdict(self) -> str:
         """Which of its goals it meets."""
+        if self.against == "floor" and self.ratio < 1:
+            return "disturbed"  # nothing is faster than the floor: somebody else used the machine
         if self.stretch is not None and self.meets(self.stretch):
             return "stretch"
         return "goal" if self.meets(self.goal) else "missed"
@@ -151,7 +153,7 @@ def plot_rows(rows: Sequence[Row], path: Path) -> None:
     def gain(row: Row, ratio: float) -> float:
         return ratio if row.more_is_better else 1 / ratio
 
-    colours = {"missed": "tab:red", "goal": "tab:green", "stretch": "tab:blue"}
+    colours = {"disturbed": "grey", "missed": "tab:red", "goal": "tab:green", "stretch": "tab:blue"}
     axes.barh(
         names, [gain(row, row.ratio) for row in rows], color=[colours[row.verdict] for row in rows]
     )
