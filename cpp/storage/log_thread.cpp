@@ -82,14 +82,16 @@ void LogThread::run() {
     const bool written = write_group(std::move(work.records), work.highest) &&
                          (!work.trim_to || write_trim(*work.trim_to));
     if (!written) return;
+    bool spare_taken = false;
     {
       const std::lock_guard lock(mutex_);
       queued_bytes_ -= work.bytes;
       // The log took the spare for a segment; the next one can be prepared.
-      if (spare_state_ == Spare::ready && log_->wants_spare()) spare_state_ = Spare::wanted;
+      spare_taken = spare_state_ == Spare::ready && log_->wants_spare();
+      if (spare_taken) spare_state_ = Spare::wanted;
     }
     room_.notify_all();
-    spare_.notify_one();
+    if (spare_taken) spare_.notify_one();
   }
 }
 
