@@ -340,17 +340,27 @@ std::optional<SimulatedDisk::Flip> NodeDisk::flip_bit(Prng& random) {
   const auto flips = disk_->flips();
   const bool log_flipped =
       std::any_of(flips.begin(), flips.end(), [&](const auto& flip) { return in_log(flip.path); });
+  // Most is hit where most is kept: in the log, and there at its end, and in the blocks.
+  const std::uint64_t part = random.below(8);
+  const std::string wanted = part < 4   ? paths().log() + "/"
+                             : part < 7 ? paths().blocks() + "/"
+                                        : root_ + "/";
   std::vector<std::string> files;
   for (const std::string& path : disk_->paths()) {
-    if (!disk_->content(path).empty() && !(log_flipped && in_log(path))) files.push_back(path);
+    const bool may = !disk_->content(path).empty() && !(log_flipped && in_log(path));
+    if (may && path.starts_with(wanted)) files.push_back(path);
   }
   if (files.empty()) return std::nullopt;
   const std::string& path = files[random.below(files.size())];
   const std::string content = disk_->content(path);
   std::uint64_t offset = random.below(content.size());
-  // Most of a log is prepared and not yet written; what is kept is hit more often than that.
+  // Much of a log is prepared and not yet written.
   for (int tries = 0; tries < 12 && content[offset] == '\0'; ++tries) {
     offset = random.below(content.size());
+  }
+  const std::size_t used = content.find_last_not_of('\0');
+  if (in_log(path) && used != std::string::npos && random.chance(1, 2)) {
+    offset = used - random.below(std::min<std::uint64_t>(used + 1, 2 * storage::kSectorBytes));
   }
   const auto mask = static_cast<unsigned char>(1U << random.below(8));
   disk_->flip(path, offset, mask);

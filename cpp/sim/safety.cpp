@@ -262,6 +262,14 @@ void SafetyCheck::block_decided(NodeId node, const ledger::Block& block) {
   if (!complaint.empty()) violated("exactly-once", node, complaint);
 }
 
+void SafetyCheck::block_read(NodeId node, Height height, const SharedBytes& octets) {
+  if (height > history_.height()) return;  // its own blocks tell more of that
+  if (ledger::encode_block(history_.block(height)) == octets.view()) return;
+  violated("damage", node,
+           "reads a block that is not what was decided at height " +
+               std::to_string(height.value()) + ", and does not notice");
+}
+
 void SafetyCheck::head_seen(NodeId node, const paxos::Head& head) {
   if (head.height.next() != next_[node]) {
     violated("chain", node,

@@ -74,7 +74,8 @@ class AgreedHistory {
 //  promise      nothing is accepted below a ballot that was promised before
 //  regress      over a restart no promise, acceptance, generation or synced block is lost, and
 //               nothing appears that was not handed over
-//  damage       all damage of the files is told of with its place, and nothing else is called so
+//  damage       all damage of the files is told of with its place, and nothing else is called so;
+//               what a node reads for others is what was decided
 //  chain        blocks come in height order without a gap, and equal heights have equal hashes
 //  exactly-once a command of a session changes the state at most once, and keeps its first result,
 //               save for a read, whose copies each give what they read
@@ -97,6 +98,8 @@ class SafetyCheck {
   // `node` finds `found` on its disk, and knew `before`. Comes before started().
   void recovered(NodeId node, const Remembered& before, const engine::Recovered& found);
   void block_decided(NodeId node, const ledger::Block& block);
+  // `node` has read the block of this height from its disk, for a peer.
+  void block_read(NodeId node, Height height, const SharedBytes& octets);
   // After every step: where the replica says that it stands.
   void head_seen(NodeId node, const paxos::Head& head);
   // A result for (session, sequence) is handed to a client.

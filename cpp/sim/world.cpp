@@ -250,6 +250,11 @@ void World::serve_load(NodeId id) {
     note_fault(n.id, "repair", "node " + name(n.id) + " repairs: " + blocks.error().message);
     return repair(n, blocks.error().message);
   }
+  Height height = load.first;
+  for (const SharedBytes& block : *blocks) {
+    if (!n.forged) safety_.block_read(id, height, block);
+    height = height.next();
+  }
   step(n, {engine::BlocksLoaded{load.to, load.first, std::move(*blocks)}});
 }
 
