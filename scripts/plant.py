@@ -18,8 +18,8 @@ MODULES = ("base", "ledger", "paxos", "kv", "engine", "wire", "storage", "sim")
 IS = "::paxledger::planted::is"
 
 
-class Bug(TypedDict):
-    """One entry of the table."""
+class Bug(TypedDict, total=False):
+    """One entry of the table; `masked_by` stands where nothing can catch the bug."""
 
     number: int
     name: str
@@ -30,6 +30,7 @@ class Bug(TypedDict):
     why: str
     caught_by: list[str]
     seeds_max: int
+    masked_by: str
 
 
 def planted_text(bug: Bug) -> str:

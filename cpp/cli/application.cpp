@@ -250,7 +250,8 @@ class CommandLine {
         ->type_name("X");
     app->add_option("--faults", sim_.faults,
                     "all, none, or some of crashes, kills, partitions, links, disks, pauses, "
-                    "slow_disks, clocks, bit_flips, disk_errors, full_disks, with commas")
+                    "slow_disks, clocks, bit_flips, disk_errors, full_disks, tampering, forgery, "
+                    "with commas")
         ->type_name("KINDS");
     app->add_option("--case", sim_.case_file, "Run this saved case instead of a seed")
         ->excludes(seed);

@@ -67,6 +67,8 @@ std::string_view to_string(FaultKind kind) {
       return "full_disk";
     case FaultKind::slow_disk:
       return "slow_disk";
+    case FaultKind::tamper:
+      return "tamper";
     case FaultKind::clock_jump:
       return "clock_jump";
     case FaultKind::clock_rate:
@@ -105,6 +107,7 @@ std::string describe(const Fault& fault) {
       [[fallthrough]];
     case FaultKind::pause:
     case FaultKind::slow_disk:
+    case FaultKind::tamper:
       if (fault.duration > Duration::zero()) text += " for " + milliseconds_text(fault.duration);
       break;
     case FaultKind::clock_jump:

@@ -47,6 +47,7 @@ enum class FaultKind : std::uint8_t {
   fail_write,  // the same of a write, half of which was done
   full_disk,   // the disk of `node` takes `amount` more octets for `duration`; zero: until healed
   slow_disk,   // no write of `node` ends for `duration`
+  tamper,      // blocks that `node` sends are altered on their way for `duration`
   clock_jump,  // the wall clock of `node` jumps by `amount` microseconds
   clock_rate,  // the clocks of `node` run faster by `amount` parts in a million
   heal,        // no fault any more: links, pauses, disks, clocks; nodes that are down start

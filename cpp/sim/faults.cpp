@@ -71,11 +71,11 @@ void Faults::inject() {
   const NodeId node = victim();
   const FaultProfile& faults = profile_.faults;
   if (faults.disks && prng_.chance(faults.disasters_in_ten, 10)) {
-    disaster();
+    prng_.chance(1, 2) ? disaster() : forget_a_vote();
     return;
   }
   if (trouble_a_disk(node)) return;
-  switch (prng_.below(9)) {
+  switch (prng_.below(11)) {
     case 0:
       if (faults.partitions) cut_links();
       break;
@@ -101,6 +101,12 @@ void Faults::inject() {
       break;
     case 7:
       if (faults.links) disturb_link();
+      break;
+    case 8:
+      if (faults.kills && faults.partitions) fall_mute();
+      break;
+    case 9:
+      if (faults.tampering) corrupt_a_link();
       break;
     default:
       if (faults.clocks) turn_a_clock(node);

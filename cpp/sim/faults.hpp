@@ -43,6 +43,11 @@ class Faults {
   void fill_disk(NodeId node);
   void start_some();
   void disaster();
+  void forget_a_vote();
+  void once_rejoined(NodeId node, int looks, std::function<void()> what);
+  void fall_mute();
+  void corrupt_a_link();
+  [[nodiscard]] NodeId leader() const;
   void lose_disk(NodeId chosen);
   void turn_a_clock(NodeId node);
   void act(FaultKind kind, NodeId node);
@@ -55,6 +60,7 @@ class Faults {
   const Profile& profile_;
   After after_;
   Act act_;
+  NodeId liar_;  // the one node whose blocks are altered on their way
   bool ceased_ = false;
 };
 

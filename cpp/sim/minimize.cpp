@@ -68,10 +68,13 @@ class Minimizer {
   }
 
   void shorten() {
-    const auto halved = [](Plan& plan) { plan.profile.safety_phase /= 2; };
-    const auto by_a_tenth = [](Plan& plan) {
-      plan.profile.safety_phase -= plan.profile.safety_phase / 10;
+    // In whole milliseconds, as cases are written.
+    const auto shortened = [](Plan& plan, Duration by) {
+      plan.profile.safety_phase =
+          std::chrono::floor<std::chrono::milliseconds>(plan.profile.safety_phase - by);
     };
+    const auto halved = [&](Plan& plan) { shortened(plan, plan.profile.safety_phase / 2); };
+    const auto by_a_tenth = [&](Plan& plan) { shortened(plan, plan.profile.safety_phase / 10); };
     while (best_.profile.safety_phase > std::chrono::milliseconds(20) && attempt(halved)) {
     }
     while (best_.profile.safety_phase > std::chrono::milliseconds(20) && attempt(by_a_tenth)) {

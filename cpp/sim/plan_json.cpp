@@ -175,11 +175,11 @@ void read_timing(const Json& json, engine::Timing& timing) {
 // --- faults ---------------------------------------------------------------------------------
 
 constexpr FaultKind kKinds[] = {
-    FaultKind::cut,        FaultKind::mend,      FaultKind::disturb,   FaultKind::crash,
-    FaultKind::kill,       FaultKind::start,     FaultKind::pause,     FaultKind::resume,
-    FaultKind::lose_disk,  FaultKind::damage,    FaultKind::flip_bit,  FaultKind::fail_sync,
-    FaultKind::fail_write, FaultKind::full_disk, FaultKind::slow_disk, FaultKind::clock_jump,
-    FaultKind::clock_rate, FaultKind::heal,
+    FaultKind::cut,        FaultKind::mend,       FaultKind::disturb,   FaultKind::crash,
+    FaultKind::kill,       FaultKind::start,      FaultKind::pause,     FaultKind::resume,
+    FaultKind::lose_disk,  FaultKind::damage,     FaultKind::flip_bit,  FaultKind::fail_sync,
+    FaultKind::fail_write, FaultKind::full_disk,  FaultKind::slow_disk, FaultKind::tamper,
+    FaultKind::clock_jump, FaultKind::clock_rate, FaultKind::heal,
 };
 
 constexpr SimulatedDisk::Unsynced kUnsynced[] = {

@@ -26,7 +26,7 @@ void draw_settings(Prng& prng, Options& options) {
   limits.batch_commands_max = prng.chance(1, 3) ? prng.between(1, 3) : prng.between(4, 100);
   if (prng.chance(1, 3)) limits.batch_bytes_max = prng.between(1, 300);
   if (prng.chance(1, 4)) limits.window_bytes = prng.between(1, 1000);
-  if (prng.chance(1, 3)) limits.catch_up_bytes = prng.between(1, 2000);
+  if (prng.chance(1, 3)) limits.catch_up_bytes = prng.between(1, prng.chance(1, 2) ? 300 : 2000);
   if (prng.chance(1, 5)) limits.queue_commands_max = prng.between(1, 8);
   if (prng.chance(1, 8)) limits.queue_bytes_max = prng.between(200, 2000);
   if (prng.chance(1, 5)) limits.pending_requests_max = prng.between(4, 16);
@@ -56,6 +56,8 @@ void draw_faults(Prng& prng, FaultProfile& faults) {
   faults.pauses = prng.chance(1, 3);
   faults.slow_disks = prng.chance(1, 3);
   faults.clocks = prng.chance(1, 4);
+  faults.tampering = prng.chance(1, 6);
+  faults.forgery = prng.chance(1, 6);
 }
 
 void draw_work(Prng& prng, WorkProfile& work) {
@@ -71,7 +73,15 @@ void draw_work(Prng& prng, WorkProfile& work) {
 
 // A run about lost disks: little else happens, so that the nodes come far enough to rejoin.
 void draw_lost_disks(Prng& prng, Profile& profile) {
-  profile.options.nodes = prng.chance(2, 3) ? 3 : 5;
+  static constexpr std::uint32_t kSizes[] = {3, 3, 3, 4, 5, 5};
+  profile.options.nodes = kSizes[prng.below(std::size(kSizes))];
+  if (prng.chance(1, 2)) {
+    // A leader that reaches too few stays long enough to see a node lose its disk and rejoin.
+    auto& timing = profile.options.timing;
+    timing.election_timeout =
+        timing.heartbeat_interval * static_cast<std::int64_t>(prng.between(8, 20));
+    timing.resend_interval = timing.heartbeat_interval;
+  }
   profile.faults.disks = true;
   profile.faults.disasters_in_ten = 9;
   profile.faults.partitions = profile.faults.pauses = profile.faults.links = false;
@@ -102,7 +112,8 @@ constexpr FaultName kFaultNames[] = {
     {"disks", &FaultProfile::disks},           {"pauses", &FaultProfile::pauses},
     {"slow_disks", &FaultProfile::slow_disks}, {"clocks", &FaultProfile::clocks},
     {"bit_flips", &FaultProfile::bit_flips},   {"disk_errors", &FaultProfile::disk_errors},
-    {"full_disks", &FaultProfile::full_disks},
+    {"full_disks", &FaultProfile::full_disks}, {"tampering", &FaultProfile::tampering},
+    {"forgery", &FaultProfile::forgery},
 };
 
 }  // namespace

@@ -28,6 +28,8 @@ struct FaultProfile {
   bool bit_flips = false;    // of a minority of disks; they are found some time
   bool disk_errors = false;  // syncs and writes fail, which ends the node
   bool full_disks = false;   // for a while, which ends the node
+  bool tampering = false;    // one node's blocks are altered on their way to others
+  bool forgery = false;      // in the end somebody rewrites the blocks of a node
   bool clocks = false;       // wall clocks jump, and all clocks run fast or slow
 
   [[nodiscard]] static FaultProfile none() { return {}; }

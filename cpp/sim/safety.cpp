@@ -107,6 +107,14 @@ void SafetyCheck::record_durable(NodeId node, const paxos::DurableRecord& record
   if (const auto* accept = std::get_if<paxos::AcceptRecord>(&record)) {
     votes_[accept->slot][accept->ballot].accepted_by.insert(node);
   }
+  const auto* abstain = std::get_if<paxos::AbstainRecord>(&record);
+  if (abstain == nullptr || abstain->open) return;
+  // The node has rejoined, and votes above the bound as one that knows nothing. Had a value been
+  // chosen there by a vote of its former life, one of those that told it the bound would have
+  // known.
+  for (auto slot = votes_.upper_bound(abstain->through); slot != votes_.end(); ++slot) {
+    for (auto& [ballot, votes] : slot->second) votes.accepted_by.erase(node);
+  }
 }
 
 void SafetyCheck::message_leaves(NodeId from, const paxos::Message& message,

@@ -69,7 +69,8 @@ class AgreedHistory {
 
 // Rules (each failure names its rule):
 //  value        one value per (ballot, slot), and one decided value per slot
-//  chosen       a block is decided only after a quorum accepted its value durably, under one ballot
+//  chosen       a block is decided only after a quorum accepted its value durably, under one
+//               ballot; votes that a node forgot and is not bound by do not count
 //  durable      Promise, Accepted, Prepare and Accept leave only when the log covers them
 //  promise      nothing is accepted below a ballot that was promised before
 //  regress      over a restart no promise, acceptance, generation or synced block is lost, and
@@ -118,7 +119,8 @@ class SafetyCheck {
  private:
   struct Votes {
     paxos::Value value;
-    std::set<NodeId> accepted_by;  // durably, in any life of the node's disk
+    // Durably, and not forgotten by a node that rejoined without knowing of the slot.
+    std::set<NodeId> accepted_by;
   };
 
   void value_seen(NodeId node, const paxos::Ballot& ballot, Slot slot, const paxos::Value& value);

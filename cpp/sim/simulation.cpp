@@ -130,6 +130,11 @@ void Simulation::arrive(std::uint64_t id) {
       if (other != id && waiting.to == to && timing_.chance(1, 3)) turn.push_back(other);
     }
   }
+  for (const std::uint64_t each : turn) {
+    const auto& coming = world_->in_flight().at(each);
+    const auto lies = lied_until_.find(coming.from);
+    if (lies != lied_until_.end() && lies->second > world_->now()) world_->tamper(each);
+  }
   world_->deliver_together(turn);
 }
 
@@ -164,6 +169,7 @@ void Simulation::serve(NodeId node) {
 // --- clients --------------------------------------------------------------------------------
 
 void Simulation::client_turn(std::size_t client) {
+  if (deserted_) return;
   clients_.wake(client, *world_);
   const std::uint64_t most = calm_ ? kCalmThinkUsMax : plan_.profile.work.think_us_max;
   after(microseconds(timing_.between(1, most)), [this, client] { client_turn(client); });

@@ -101,15 +101,20 @@ class Simulation {
   void begin_to_end();
   void await_recovery();
   void await_clients();
+  void await_quiet();
+  void forge_some_blocks();
+  void look_at_forgery();
+  void await_exposure();
   void probe_all();
   void fail(RunVerdict verdict, std::string text);
 
   // How far finish() has come.
   struct Ending {
-    enum class Phase : std::uint8_t { recovery, clients, verdict };
+    enum class Phase : std::uint8_t { recovery, clients, quiet, exposure, verdict };
     Phase phase = Phase::recovery;
     Instant phase_began;
     Duration phase_limit{0};
+    NodeId forged;  // in the phase exposure: the node whose blocks were rewritten
   };
 
   Plan plan_;
@@ -124,11 +129,13 @@ class Simulation {
   std::map<NodeId, Instant> paused_until_;  // or, if that has passed, when the last pause ended
   std::map<NodeId, Instant> disk_slow_until_;
   std::map<NodeId, Instant> disk_full_until_;
+  std::map<NodeId, Instant> lied_until_;  // what is altered of the blocks that the node sends
   std::map<NodeId, std::vector<std::function<void()>>> held_;  // until the node goes on
   std::map<RequestKey, NodeId> probes_;
   std::set<NodeId> probed_;
   DirectRequests direct_;
   bool calm_ = false;
+  bool deserted_ = false;  // the clients have gone
   bool duplicated_ = false;
   std::vector<TimedFault> done_;
   RunResult result_;

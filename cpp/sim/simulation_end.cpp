@@ -105,7 +105,7 @@ void Simulation::begin_to_end() {
   const Duration limit = kRecoveryElectionTimeouts * plan_.profile.options.timing.election_timeout +
                          kRecoverySlack +
                          static_cast<std::int64_t>(missing) * kRecoveryPerMissingBlock;
-  ending_ = {Ending::Phase::recovery, world_->now(), limit};
+  ending_ = {Ending::Phase::recovery, world_->now(), limit, kNobody};
 }
 
 void Simulation::await_recovery() {
@@ -119,13 +119,77 @@ void Simulation::await_recovery() {
   result_.recovery_election_timeouts =
       static_cast<double>(taken.count()) / static_cast<double>(election.count());
   // Clients whose request went down with a node notice it only at their deadline.
-  ending_ = {Ending::Phase::clients, world_->now(), kClientsSettle};
+  ending_ = {Ending::Phase::clients, world_->now(), kClientsSettle, kNobody};
 }
 
 void Simulation::await_clients() {
   wait_for("long after everything was healed", [this](auto* why) {
     if (!clients_.idle()) *why = "clients still wait";
     return why->empty();
+  });
+  const bool forges = plan_.profile.faults.forgery && world_->nodes().size() >= 3;
+  // Whoever lags might fetch what was rewritten: blocks of a peer need only link.
+  deserted_ = forges;
+  ending_ = {forges ? Ending::Phase::quiet : Ending::Phase::verdict, world_->now(), kClientsSettle,
+             kNobody};
+}
+
+void Simulation::await_quiet() {
+  wait_for("long after the clients have gone", [this](auto* why) {
+    for (const NodeId node : world_->nodes()) {
+      const auto status = world_->status(node);
+      if (status.pending_requests > 0) *why = "requests are still in hand";
+      // One liar after the other, or they are a majority.
+      for (const engine::PeerStatus& peer : status.peers) {
+        if (peer.conflicting) *why = "a node holds against another what was altered on its way";
+      }
+    }
+    return why->empty() && serves(why);
+  });
+  ending_->phase = Ending::Phase::verdict;
+  if (!failed()) forge_some_blocks();
+}
+
+// A whole cluster at rest: somebody rewrites the blocks of one node. It must find out, must not
+// serve reads as soon as it has seen that another node's history is another one, and must be as the
+// others in the end.
+void Simulation::forge_some_blocks() {
+  const auto nodes = world_->nodes();
+  const Height height = world_->history().height();
+  if (height == Height(0)) return;
+  std::uint64_t from = timing_.between(1, height.value());
+  // A block without operations would be rewritten as what it is.
+  while (from > 0 && world_->history().block(Height(from)).header.op_count == 0) --from;
+  if (from == 0) return;
+  const NodeId node = nodes[timing_.below(nodes.size())];
+  world_->sync_blocks(node);
+  held_[node].clear();
+  world_->kill(node, nullptr);
+  world_->forge(node, Height(from));
+  world_->restart(node);
+  const Duration limit = kRecoveryElectionTimeouts * plan_.profile.options.timing.election_timeout +
+                         kRecoverySlack +
+                         static_cast<std::int64_t>(height.value()) * kRecoveryPerMissingBlock;
+  ending_ = {Ending::Phase::exposure, world_->now(), limit, node};
+  probed_.clear();
+  look_at_forgery();
+}
+
+void Simulation::look_at_forgery() {
+  const NodeId node = ending_->forged;
+  if (!world_->running(node) || !world_->forged(node)) return;
+  (void)world_->read(node, "key0", engine::ReadConsistency::local, milliseconds(100));
+  after(milliseconds(1), [this] { look_at_forgery(); });
+}
+
+void Simulation::await_exposure() {
+  wait_for("10 election timeouts after blocks were rewritten", [this](auto* why) {
+    if (world_->forged(ending_->forged)) {
+      *why = "node " + name(ending_->forged) + " has not found out";
+      return false;
+    }
+    probe_all();
+    return serves(why);
   });
   ending_->phase = Ending::Phase::verdict;
 }
@@ -134,6 +198,8 @@ RunResult Simulation::finish() {
   if (!failed() && !ending_) begin_to_end();
   if (!failed() && ending_->phase == Ending::Phase::recovery) await_recovery();
   if (!failed() && ending_->phase == Ending::Phase::clients) await_clients();
+  if (!failed() && ending_->phase == Ending::Phase::quiet) await_quiet();
+  if (!failed() && ending_->phase == Ending::Phase::exposure) await_exposure();
   if (check()) {
     std::uint64_t undecided = 0;
     std::string verdict = clients_.verdict(world_->history(), duplicated_, &undecided);

@@ -31,6 +31,7 @@ Instant Simulation::paused_until(NodeId node) const {
 
 void Simulation::end_pause(NodeId node) {
   if (paused(node)) return;
+  world_->set_stalled(node, false);
   for (auto& what : std::exchange(held_[node], {})) what();
 }
 
@@ -89,6 +90,7 @@ void Simulation::carry_out(const Fault& fault) {
       const bool open_ended = fault.duration == Duration::zero();
       const Instant until = open_ended ? Instant::never() : world_->now() + fault.duration;
       paused_until_[fault.node] = until;
+      world_->set_stalled(fault.node, true);
       if (!open_ended) at_time(until, [this, node = fault.node] { end_pause(node); });
       break;
     }
@@ -104,6 +106,9 @@ void Simulation::carry_out(const Fault& fault) {
       break;
     case FaultKind::slow_disk:
       disk_slow_until_[fault.node] = world_->now() + fault.duration;
+      break;
+    case FaultKind::tamper:
+      lied_until_[fault.node] = world_->now() + fault.duration;
       break;
     case FaultKind::clock_jump:
       world_->shift_wall(fault.node, fault.amount);
@@ -161,6 +166,8 @@ void Simulation::stop_node(const Fault& fault) {
   const NodeId node = fault.node;
   paused_until_[node] = world_->now();
   held_[node].clear();
+  // One that runs forgets the requests that wait for it when it ends.
+  if (!world_->running(node)) world_->set_stalled(node, false);
   if (fault.kind == FaultKind::lose_disk || fault.kind == FaultKind::damage) sync_others(node);
   if (fault.kind == FaultKind::lose_disk) {
     world_->wipe(node);
@@ -186,6 +193,7 @@ void Simulation::heal() {
   world_->mend_all();
   network_.clear_effects();
   disk_slow_until_.clear();
+  lied_until_.clear();
   for (const NodeId node : world_->nodes()) {
     paused_until_[node] = world_->now();
     end_pause(node);

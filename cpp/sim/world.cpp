@@ -25,7 +25,8 @@ World::World(Options options, Listeners listeners)
       listeners_(std::move(listeners)),
       cluster_(ledger::cluster_id(Node::kClusterName)),
       membership_(voters(options.nodes)),
-      safety_(membership_, cluster_) {
+      safety_(membership_, cluster_),
+      promptness_(membership_, options.timing) {
   Prng prng(options.seed);
   for (const NodeId id : membership_.voters()) {
     auto fresh = std::make_unique<Node>(id, cluster_, options.disk);
@@ -88,7 +89,8 @@ void World::set_clock_rate(NodeId id, std::int64_t ppm) {
   n.clock_ppm = ppm;
   n.deadline = n.replica ? n.to_world(n.replica->next_deadline()) : Instant::never();
   for (auto& [key, request] : open_) {
-    if (request.node == id) request.deadline = n.to_world(request.patience_ends);
+    if (request.node != id || request.deadline == Instant::never()) continue;
+    request.deadline = n.to_world(request.patience_ends);
   }
 }
 
@@ -117,7 +119,10 @@ void World::fire(NodeId id) {
   Node& n = node(id);
   if (!n.replica) return;
   hash_.add(id.value());
+  const bool led = n.role == engine::Role::leader;
+  const std::uint64_t life = n.life;
   step(n, {engine::TimerFired{wall(n)}});
+  if (n.replica && n.life == life) check_promptness(n, led);
   // A timer that stays due although it was fired would spin the event loop.
   n.overdue_fires = n.replica && deadline(id) <= now_ ? n.overdue_fires + 1 : 0;
   if (n.overdue_fires == 100) safety_.violated("timer", id, "stays due after it was fired");
@@ -158,6 +163,7 @@ void World::leave(Node& n, paxos::Envelope envelope) {
     safety_.violated("message", n.id, "is sent to node " + name(envelope.to));
     return;
   }
+  complain(n, promptness_.leaves(n.id, envelope.message, local_now(n)));
   const std::uint64_t id = ++next_message_;
   InFlight flight{id, n.id, envelope.to, std::move(envelope.message), now_};
   if (is_cut(n.id, flight.to)) {
@@ -187,6 +193,7 @@ void World::deliver_together(const std::vector<std::uint64_t>& ids) {
       continue;
     }
     note_message(Event::Kind::arrived, flight, "");
+    promptness_.arrived(to, flight.from, flight.message, local_now(node(to)));
     inputs.emplace_back(engine::Received{flight.from, std::move(flight.message)});
   }
   if (!inputs.empty()) step(node(to), std::move(inputs));
@@ -289,6 +296,8 @@ void World::go_down(Node& n) {
   n.replica.reset();
   n.deadline = Instant::never();
   n.loads.clear();
+  n.stalled = false;
+  n.waiting.clear();
   std::erase_if(open_, [&](const auto& entry) { return entry.second.node == n.id; });
 }
 
@@ -344,6 +353,7 @@ void World::start(Node& n, const Repair& repair) {
     recovered->damage = repair.reason + (recovered->damage.empty() ? "" : "; " + recovered->damage);
     recovered->repair_through = std::max(recovered->repair_through, repair.through);
   }
+  promptness_.started(id);
   safety_.started(id, recovered->applied.height(), recovered->durable.promised);
   n.replica.emplace(membership_, settings, std::move(*recovered), seed, local_now(n));
   check_node(n);
@@ -362,6 +372,7 @@ void World::forge(NodeId id, Height from) {
   invariant(!n.replica, "history is forged while nobody looks");
   n.disk.forge_blocks(from);
   n.forged = true;
+  somebody_lies_ = true;
   note_fault(id, "forge", "the blocks of node " + name(id) + " are rewritten");
 }
 
@@ -369,7 +380,11 @@ void World::forge(NodeId id, Height from) {
 
 void World::step(Node& n, std::vector<engine::Input> inputs) {
   engine::Output out;
-  for (auto& input : inputs) n.replica->step(std::move(input), local_now(n), out);
+  for (auto& input : inputs) {
+    const std::size_t sent = out.send_now.size();
+    n.replica->step(std::move(input), local_now(n), out);
+    check_forward_replies(n, out, sent);
+  }
   handle(n, std::move(out));
   if (!n.replica) return;
   check_node(n);
@@ -396,13 +411,7 @@ void World::check_node(Node& n) {
 }
 
 void World::handle(Node& n, engine::Output out) {
-  for (const auto& notice : out.notices) {
-    static constexpr const char* kLevels[] = {"info", "warning", "error"};
-    note({.kind = Event::Kind::notice, .node = n.id}, [&] {
-      return name(n.id) + " " + kLevels[static_cast<std::size_t>(notice.level)] + ": " +
-             notice.text;
-    });
-  }
+  for (const auto& notice : out.notices) note_notice(n, notice);
   const engine::Role role = n.replica->role();
   if (role != n.role) {
     n.role = role;

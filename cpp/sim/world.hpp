@@ -22,6 +22,7 @@
 #include "kv/command.hpp"
 #include "sim/event.hpp"
 #include "sim/node_disk.hpp"
+#include "sim/promptness.hpp"
 #include "sim/safety.hpp"
 
 namespace paxledger::sim {
@@ -50,7 +51,7 @@ struct Request {
   NodeId node;
   std::uint64_t life = 0;  // of the node
   Instant invoked;
-  Instant patience_ends;         // by the node's clock
+  Instant patience_ends;         // by the node's clock, once the node has it
   Instant deadline;              // the same in the world's time, at the rate of that clock now
   std::uint64_t invoked_at = 0;  // position in the order of all events
   // A command:
@@ -138,11 +139,20 @@ class World {
   // Somebody rewrites the blocks of a node that is down, from `from` on. What the node says is not
   // held against it until it has found out.
   void forge(NodeId node, Height from);
+  [[nodiscard]] bool forged(NodeId node) const;
+  // Somebody alters blocks that are on their way: the first one of the message that was not applied
+  // yet links to something else than the block before it. Does nothing to other messages.
+  void tamper(std::uint64_t id);
+  // From now on messages come that no node sent; a node may say so.
+  void expect_lies() { somebody_lies_ = true; }
   [[nodiscard]] bool running(NodeId node) const;
 
   // --- clients
   // The name of the next request: its answer may come before the call that makes it returns.
   [[nodiscard]] RequestKey next_request() const { return RequestKey(next_request_ + 1); }
+  // A node that stands still takes no request in: what it is sent waits in its sockets until it
+  // goes on, and its time runs from there.
+  void set_stalled(NodeId node, bool stalled);
   RequestKey propose(NodeId node, const kv::Command& command, Duration patience);
   std::vector<RequestKey> propose(NodeId node, const std::vector<kv::Command>& commands,
                                   Duration patience);
@@ -193,7 +203,11 @@ class World {
   void leave(Node& node, paxos::Envelope envelope);
   void answer(Node& node, engine::Reply reply);
   void check_reply(const Answered& answered);
-  Request& open_request(Node& node, Duration patience);
+  void check_forged_reply(const Node& node, const Answered& answered);
+  Request& open_request(Node& node);
+  Instant begin_patience(Node& node, RequestKey key, Duration patience);
+  // Makes the input when the node takes it: now, or when it goes on.
+  void hand_in(Node& node, std::function<engine::Input()> input);
   [[nodiscard]] Instant local_now(const Node& node) const;
   // Adds the event to the trace hash, and tells the listener, for whom the text is made.
   template <class Text>
@@ -207,12 +221,18 @@ class World {
     listeners_.event(event);
   }
   void note_message(Event::Kind kind, const InFlight& flight, const char* why);
+  void note_notice(Node& node, const engine::Notice& notice);
+  void check_forward_replies(const Node& node, const engine::Output& out, std::size_t first);
+  void check_promptness(const Node& node, bool led);
+  // `text` names its rule; nothing is wrong if it is empty.
+  void complain(const Node& node, const std::string& text);
 
   Options options_;
   Listeners listeners_;
   ClusterId cluster_;
   paxos::Membership membership_;
   SafetyCheck safety_;
+  PromptnessCheck promptness_;
   std::map<NodeId, std::unique_ptr<Node>> nodes_;
   std::map<std::uint64_t, InFlight> in_flight_;
   std::set<std::pair<NodeId, NodeId>> cut_;
@@ -221,6 +241,7 @@ class World {
   std::uint64_t next_message_ = 0;
   std::uint64_t next_request_ = 0;
   std::uint64_t clock_ = 0;
+  bool somebody_lies_ = false;  // blocks were rewritten, or messages altered
   TraceHash hash_;
 };
 

@@ -8,17 +8,42 @@
 
 namespace paxledger::sim {
 
-Request& World::open_request(Node& n, Duration patience) {
+Request& World::open_request(Node& n) {
   const RequestKey key(++next_request_);
   Request& request = open_[key];
   request.key = key;
   request.node = n.id;
   request.life = n.life;
   request.invoked = now_;
-  request.patience_ends = local_now(n) + patience;
-  request.deadline = n.to_world(request.patience_ends);
+  request.deadline = Instant::never();
   request.invoked_at = tick();
   return request;
+}
+
+// From here on the node has the request, and says itself when it takes too long.
+Instant World::begin_patience(Node& n, RequestKey key, Duration patience) {
+  Request& request = open_.at(key);
+  request.patience_ends = local_now(n) + patience;
+  request.deadline = n.to_world(request.patience_ends);
+  return request.patience_ends;
+}
+
+void World::hand_in(Node& n, std::function<engine::Input()> input) {
+  if (n.stalled) {
+    n.waiting.push_back(std::move(input));
+  } else {
+    step(n, {input()});
+  }
+}
+
+void World::set_stalled(NodeId id, bool stalled) {
+  Node& n = node(id);
+  n.stalled = stalled;
+  while (!n.stalled && n.replica && !n.waiting.empty()) {
+    const auto input = std::move(n.waiting.front());
+    n.waiting.pop_front();
+    step(n, {input()});
+  }
 }
 
 RequestKey World::propose(NodeId id, const kv::Command& command, Duration patience) {
@@ -29,18 +54,23 @@ std::vector<RequestKey> World::propose(NodeId id, const std::vector<kv::Command>
                                        Duration patience) {
   Node& n = node(id);
   invariant(n.replica.has_value(), "requests go to a node that runs");
-  engine::Proposed proposed;
-  proposed.wall = wall(n);
   std::vector<RequestKey> keys;
+  std::vector<SharedBytes> encoded;
   for (const auto& command : commands) {
-    Request& request = open_request(n, patience);
+    Request& request = open_request(n);
     request.session = command.session;
     request.sequence = command.sequence;
-    proposed.commands.push_back(
-        {request.key, SharedBytes(kv::encode_command(command)), request.patience_ends});
+    encoded.emplace_back(kv::encode_command(command));
     keys.push_back(request.key);
   }
-  step(n, {std::move(proposed)});
+  hand_in(n, [this, &n, keys, encoded = std::move(encoded), patience]() -> engine::Input {
+    engine::Proposed proposed;
+    proposed.wall = wall(n);
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      proposed.commands.push_back({keys[i], encoded[i], begin_patience(n, keys[i], patience)});
+    }
+    return proposed;
+  });
   return keys;
 }
 
@@ -48,13 +78,14 @@ RequestKey World::read(NodeId id, const std::string& key, engine::ReadConsistenc
                        Duration patience) {
   Node& n = node(id);
   invariant(n.replica.has_value(), "requests go to a node that runs");
-  Request& request = open_request(n, patience);
+  Request& request = open_request(n);
   const RequestKey name = request.key;
   request.read_key = key;
   request.linearizable = consistency == engine::ReadConsistency::linearizable;
-  engine::ClientRead read{name, consistency, engine::Lookup{SharedBytes(key)},
-                          request.patience_ends};
-  step(n, {engine::ReadsRequested{{std::move(read)}}});
+  hand_in(n, [this, &n, name, key, consistency, patience]() -> engine::Input {
+    const Instant ends = begin_patience(n, name, patience);
+    return engine::ReadsRequested{{{name, consistency, engine::Lookup{SharedBytes(key)}, ends}}};
+  });
   return name;
 }
 
@@ -63,18 +94,18 @@ RequestKey World::scan(NodeId id, const std::string& prefix, const std::string& 
                        Duration patience) {
   Node& n = node(id);
   invariant(n.replica.has_value(), "requests go to a node that runs");
-  Request& request = open_request(n, patience);
+  Request& request = open_request(n);
   const RequestKey name = request.key;
   request.read_key = prefix;
   request.scan = true;
   request.scan_after = after;
   request.scan_max = count_max;
   request.linearizable = consistency == engine::ReadConsistency::linearizable;
-  engine::ClientRead read{
-      name, consistency,
-      engine::Scan{SharedBytes(prefix), SharedBytes(after), count_max, std::size_t{1} << 20},
-      request.patience_ends};
-  step(n, {engine::ReadsRequested{{std::move(read)}}});
+  hand_in(n, [this, &n, name, prefix, after, count_max, consistency, patience]() -> engine::Input {
+    const Instant ends = begin_patience(n, name, patience);
+    engine::Scan scan{SharedBytes(prefix), SharedBytes(after), count_max, std::size_t{1} << 20};
+    return engine::ReadsRequested{{{name, consistency, std::move(scan), ends}}};
+  });
   return name;
 }
 
@@ -91,7 +122,11 @@ void World::answer(Node& n, engine::Reply reply) {
     return name(n.id) + " answers #" + std::to_string(answered.request.key.value()) + ": " +
            describe(answered.reply);
   });
-  if (!n.forged) check_reply(answered);
+  if (n.forged) {
+    check_forged_reply(n, answered);
+  } else {
+    check_reply(answered);
+  }
   if (listeners_.answered) listeners_.answered(answered);
 }
 
@@ -115,6 +150,23 @@ void World::check_reply(const Answered& answered) {
     safety_.read_answered(request.node, request.read_key, reply.height, *result);
   } else if (result == nullptr || result->code == ErrorCode::ok) {
     safety_.violated("reply", request.node, "answers a scan without a page, or a lookup with one");
+  }
+}
+
+// Its history is that of nobody else, so that no peer can have confirmed it. What it serves before
+// it has heard of another one nobody can help.
+void World::check_forged_reply(const Node& n, const Answered& answered) {
+  const auto* result = std::get_if<kv::CommandResult>(&answered.reply.what);
+  const bool served =
+      result == nullptr || result->code == ErrorCode::ok || result->code == ErrorCode::not_found;
+  if (answered.request.session || !served) return;
+  const auto peers = n.replica->status(local_now(n)).peers;
+  for (const engine::PeerStatus& peer : peers) {
+    if (!peer.conflicting) continue;
+    safety_.violated("read", n.id,
+                     "serves a read though node " + name(peer.node) +
+                         " has another history and nobody confirms its own");
+    return;
   }
 }
 

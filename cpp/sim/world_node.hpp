@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <optional>
 
 #include "sim/world.hpp"
@@ -26,6 +27,8 @@ struct World::Node {
   std::int64_t wall_shift_us = 0;
   bool instant_disk = true;
   bool settling = false;
+  bool stalled = false;
+  std::deque<std::function<engine::Input()>> waiting;  // requests that it takes when it goes on
   bool forged = false;  // its history is not the cluster's, and it does not know
   std::deque<engine::LoadBlocks> loads;
   engine::Role role = engine::Role::follower;

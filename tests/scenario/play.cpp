@@ -198,6 +198,7 @@ std::string Play::value_of(RequestKey key) const {
 // --- messages --------------------------------------------------------------------------------
 
 void Play::inject(NodeId from, NodeId to, paxos::Message message) {
+  world_->expect_lies();
   world_->resubmit({0, from, to, std::move(message), world_->now()});
 }
 

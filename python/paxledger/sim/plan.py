@@ -26,6 +26,7 @@ FAULTS = (
     "bit_flips",
     "disk_errors",
     "full_disks",
+    "tampering",
 )
 _ENDLESS = 1 << 62
 

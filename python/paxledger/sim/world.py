@@ -50,8 +50,8 @@ class World(WorldObservation, WorldFaults, WorldRequests):
         nodes: How many there are, 1 to 9.
         seed: Of everything that is left to chance.
         faults: What goes wrong by chance: "all", or some of "crashes", "kills", "partitions",
-            "links", "disks", "pauses", "slow_disks", "clocks", "bit_flips", "disk_errors" and
-            "full_disks". None: only what is told.
+            "links", "disks", "pauses", "slow_disks", "clocks", "bit_flips", "disk_errors",
+            "full_disks" and "tampering". None: only what is told.
         faults_every: At most so many seconds from one such misfortune to the next.
         workload: What clients do; None for no clients.
         timing: The timeouts of the nodes.
