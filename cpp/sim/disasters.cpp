@@ -14,6 +14,7 @@ constexpr Duration kLook = milliseconds(1);
 
 std::vector<Link> from_one(NodeId from, const std::vector<NodeId>& to) {
   std::vector<Link> links;
+  links.reserve(to.size());
   for (const NodeId node : to) links.push_back({from, node});
   return links;
 }
