@@ -50,6 +50,7 @@ void BlockThread::enqueue(Task task) {
     const std::lock_guard lock(mutex_);
     if (failed_) return;
     queue_.push_back(std::move(task));
+    only_appends_ = false;
   }
   work_.notify_one();
 }
@@ -62,10 +63,27 @@ void BlockThread::append(std::vector<ledger::Block> blocks) {
     room_.wait(
         lock, [this] { return queued_bytes_ <= options_.queue_bytes_max || stopping_ || failed_; });
     if (failed_) return;
+    const bool first = queue_.empty();
+    const bool was_urgent = is_urgent();
+    if (first) gathered_since_ = Clock::now();
     queued_bytes_ += bytes;
-    queue_.push_back(Append{std::move(blocks), bytes});
+    gathered_bytes_ += bytes;
+    auto* last = first ? nullptr : std::get_if<Append>(&queue_.back());
+    if (last != nullptr && last->bytes < options_.gather_bytes) {
+      std::move(blocks.begin(), blocks.end(), std::back_inserter(last->blocks));
+      last->bytes += bytes;
+    } else {
+      queue_.push_back(Append{std::move(blocks), bytes});
+    }
+    // In between, the writer is either gathering or busy.
+    if (!first && (was_urgent || !is_urgent())) return;
   }
   work_.notify_one();
+}
+
+// Whether what is queued is to be carried out without gathering further.
+bool BlockThread::is_urgent() const {
+  return !only_appends_ || gathered_bytes_ >= options_.gather_bytes;
 }
 
 void BlockThread::load(Height first, std::size_t bytes_max, Loaded loaded) {
@@ -84,16 +102,23 @@ void BlockThread::set_aside_from(Height first, std::function<void()> done) {
   enqueue(SetAside{first, std::move(done)});
 }
 
-// Waits for tasks, or until what was appended is due to be synced. Gives false at the end.
+// Waits for tasks and lets appends gather, or until what was appended is due to be synced. Gives
+// false at the end.
 bool BlockThread::wait_for_tasks(std::deque<Task>& tasks) {
   std::unique_lock lock(mutex_);
-  const auto due = [this] { return !queue_.empty() || stopping_ || failed_; };
+  const auto any = [this] { return !queue_.empty() || stopping_ || failed_; };
   if (dirty_) {
-    work_.wait_until(lock, dirty_since_ + options_.sync_interval, due);
+    work_.wait_until(lock, dirty_since_ + options_.sync_interval, any);
   } else {
-    work_.wait(lock, due);
+    work_.wait(lock, any);
+  }
+  if (!queue_.empty()) {
+    work_.wait_until(lock, gathered_since_ + options_.gather_interval,
+                     [this] { return is_urgent() || stopping_ || failed_; });
   }
   tasks.swap(queue_);
+  gathered_bytes_ = 0;
+  only_appends_ = true;
   return !failed_ && !(tasks.empty() && stopping_);
 }
 

@@ -25,13 +25,20 @@
 namespace paxledger::storage {
 
 struct BlockThreadOptions {
+  // Appended blocks are written once they come to this much, or this long after the first of them:
+  // waking a thread for every block costs more than writing it. Whoever asks for anything else
+  // (a read, a sync …) does not wait for that.
+  std::size_t gather_bytes = std::size_t{256} << 10;
+  Duration gather_interval = std::chrono::milliseconds(50);
   std::uint64_t sync_bytes = std::uint64_t{32} << 20;    // sync after this much was appended
   Duration sync_interval = std::chrono::seconds(5);      // … or this long after an append
   std::size_t queue_bytes_max = std::size_t{256} << 20;  // append() waits above this
 };
 
 // Owns the block store. Operations are carried out in the order of the calls; callbacks run on
-// this object's threads. After the first failed write or sync nothing more is written; the fatal
+// this object's threads. A process that is killed loses the blocks that were still gathered here,
+// as a power loss takes those that were not synced: the log has what they were decided from until
+// they are synced. After the first failed write or sync nothing more is written; the fatal
 // handler was called, which by default ends the process. All public functions are thread-safe.
 class BlockThread {
  public:
@@ -89,6 +96,7 @@ class BlockThread {
   void run();
   void run_verifier();
   void enqueue(Task task);
+  [[nodiscard]] bool is_urgent() const;
   bool wait_for_tasks(std::deque<Task>& tasks);
   void carry_out(Append& task);
   void carry_out(Load& task);
@@ -115,7 +123,10 @@ class BlockThread {
   std::condition_variable room_;
   std::condition_variable verify_work_;
   std::deque<Task> queue_;
-  std::size_t queued_bytes_ = 0;
+  std::size_t queued_bytes_ = 0;    // of appends, those under way included
+  std::size_t gathered_bytes_ = 0;  // of appends in queue_
+  bool only_appends_ = true;        // in queue_
+  std::chrono::steady_clock::time_point gathered_since_;
   std::deque<VerifyJob> verify_jobs_;
   bool stopping_ = false;
   bool writer_done_ = false;

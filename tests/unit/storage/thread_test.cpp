@@ -128,6 +128,44 @@ TEST(BlockThread, AppendsLoadsAndVerifiesInTheOrderOfTheCalls) {
   EXPECT_GE(report.height, Height(10));
 }
 
+TEST(BlockThread, WritesAtOnceWhatSomebodyReadsAndAllThatWasGatheredInOneWrite) {
+  const auto chain = make_chain(30);
+  auto disk = new_block_disk();
+  Awaited<std::size_t> loaded;
+  BlockThread thread(*disk, open_blocks(*disk).store, {.gather_interval = std::chrono::hours(1)},
+                     [](Height) {});
+  for (const ledger::Block& block : chain) thread.append({block});
+  thread.load(Height(30), 0, [&](Result<std::vector<SharedBytes>> blocks) {
+    loaded.set(blocks.ok() ? blocks->size() : 0);
+  });
+  EXPECT_EQ(loaded.wait(), 1u);
+  EXPECT_EQ(thread.counters().records.load(), 30u);
+  EXPECT_EQ(thread.counters().batches.load(), 1u);
+}
+
+TEST(BlockThread, WritesWhatWasGatheredOnceItIsSoMuch) {
+  const auto chain = make_chain(30);
+  auto disk = new_block_disk();
+  Awaited<Height> synced;
+  BlockThread thread(
+      *disk, open_blocks(*disk).store,
+      {.gather_bytes = 1000, .gather_interval = std::chrono::hours(1), .sync_bytes = 1},
+      [&](Height height) { synced.set(height); });
+  for (const ledger::Block& block : chain) thread.append({block});
+  synced.wait();
+}
+
+TEST(BlockThread, WritesWhatWasGatheredOnceItIsSoOld) {
+  const auto chain = make_chain(3);
+  auto disk = new_block_disk();
+  Awaited<Height> synced;
+  BlockThread thread(*disk, open_blocks(*disk).store,
+                     {.gather_bytes = std::size_t{1} << 30, .sync_bytes = 1},
+                     [&](Height height) { synced.set(height); });
+  for (const ledger::Block& block : chain) thread.append({block});
+  synced.wait_until([](Height height) { return height == Height(3); });
+}
+
 TEST(BlockThread, SyncsAfterSoManyOctetsAndSaysHowFar) {
   const auto chain = make_chain(30);
   auto disk = new_block_disk();
