@@ -113,6 +113,8 @@ def test_a_power_loss_that_takes_every_unsynced_block_loses_nothing(cluster: Clu
     """The block files are written without a sync of their own; what counts is in the logs."""
     with Load(cluster) as load:
         load.wait_progress(500)
+        for node in cluster.nodes:
+            node.wait_status("wrote blocks", lambda status: status["counters"]["block_bytes"] > 0)
     cluster.kill()
     lost = [lose_unsynced_blocks(node.directory) for node in cluster.nodes]
     assert all(lost), "there was something to lose on every node"
