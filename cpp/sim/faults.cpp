@@ -51,7 +51,8 @@ void Faults::act_for(FaultKind kind, NodeId node, Duration duration) {
 }
 
 bool Faults::whole(NodeId node) const {
-  if (!world_.running(node) || world_.disk(node).flawed()) return false;
+  const NodeDisk& disk = world_.disk(node);
+  if (!world_.running(node) || disk.flawed() || disk.lacks_blocks()) return false;
   const auto status = world_.status(node);
   return !status.abstaining && !status.repairing;
 }

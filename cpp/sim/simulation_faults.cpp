@@ -202,6 +202,8 @@ void Simulation::heal() {
     make_room(node);
     world_->disk(node).disk().fail_no_more();
     world_->restart(node);
+    // A write that waits for the end of a slow time is fast from now on, like any other.
+    after(disk_time(), [this, node] { complete(node); });
   }
 }
 
