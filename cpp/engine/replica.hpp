@@ -14,8 +14,7 @@
 //  1. Records are made durable in the order of their tickets, then reported by Persisted.
 //  2. send_after leaves only after its ticket is durable; on a crash before that it never leaves.
 //  3. `now` never falls.
-//  4. TimerFired comes when next_deadline() is due. What it is late by, answers at a deadline may
-//  be.
+//  4. TimerFired comes when next_deadline() is due. Answers may be late by as much as it is.
 #pragma once
 
 #include <memory>

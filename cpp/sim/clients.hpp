@@ -130,8 +130,7 @@ class Clients {
   std::vector<Client> clients_;
   std::map<RequestKey, std::pair<std::size_t, std::uint64_t>> requests_;
   std::vector<Recorded> history_;
-  // Commands whose only attempt was answered as having no effect.
-  // By whom and when each was refused.
+  // Commands whose only attempt was answered as having no effect, and by whom and when.
   std::map<std::pair<SessionId, Sequence>, std::string> must_not_apply_;
   std::vector<std::string> violations_;
   Height done_;  // every write that a client knows to be done is at or below this height

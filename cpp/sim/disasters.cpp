@@ -1,5 +1,4 @@
 // Misfortunes of several steps, each of which leads where chance alone hardly ever does.
-#include <set>
 #include <utility>
 
 #include "sim/faults.hpp"

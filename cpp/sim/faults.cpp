@@ -61,9 +61,7 @@ bool Faults::whole(NodeId node) const {
 NodeId Faults::victim() {
   const auto nodes = world_.nodes();
   if (prng_.chance(1, 2)) {
-    for (const NodeId node : nodes) {
-      if (world_.running(node) && world_.replica(node).role() == engine::Role::leader) return node;
-    }
+    if (const NodeId leads = leader(); leads != kNobody) return leads;
   }
   return nodes[prng_.below(nodes.size())];
 }

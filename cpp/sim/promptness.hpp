@@ -16,9 +16,7 @@ namespace paxledger::sim {
 
 // Like SafetyCheck a ghost, about promises that cost time where they are broken and that nobody
 // would notice in the end, because something else makes up for them:
-//  leadership   a leader that heard no majority for an election timeout leads no more once its
-//  timer
-//               has rung
+//  leadership   once its timer has rung, nobody leads who heard no majority for an election timeout
 //  election     nobody asks for votes who heard no majority for an election timeout
 //  resend       a candidate that lacks promises asks for them again every resend interval
 // All times are those of the node's own clock, so pauses and wrong clocks are no excuse.
