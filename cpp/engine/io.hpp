@@ -75,7 +75,13 @@ struct BlocksLoaded {
   std::vector<SharedBytes> blocks;
 };
 
-using Input = std::variant<Received, Proposed, ReadsRequested, Persisted, TimerFired, BlocksLoaded>;
+// Answers Output::sync_blocks: the blocks up to this height are durable.
+struct BlocksSynced {
+  Height through;
+};
+
+using Input = std::variant<Received, Proposed, ReadsRequested, Persisted, TimerFired, BlocksLoaded,
+                           BlocksSynced>;
 
 // --- outputs --------------------------------------------------------------------------------
 
@@ -115,6 +121,9 @@ struct Output {
   std::vector<ledger::Block> decided;  // in height order; to be appended to the block files
   std::vector<Reply> replies;
   std::vector<LoadBlocks> loads;
+  // Everything in `decided`, of this output and those before, is to become durable now, and not
+  // when it would be anyway; to be answered by BlocksSynced.
+  bool sync_blocks = false;
   std::vector<Notice> notices;
   // This node's chain is not the cluster's (a majority holds another block at this height or
   // below). The caller sets its blocks aside and starts a new replica from what is left.

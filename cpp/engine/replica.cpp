@@ -93,6 +93,7 @@ Replica::Impl::Impl(paxos::Membership membership, Settings settings, Recovered r
                 derive(seed, 2)),
       abstain_through_(recovered.durable.abstain.through),
       repair_through_(recovered.repair_through),
+      blocks_synced_(recovered.blocks_synced),
       damage_(std::move(recovered.damage)),
       heartbeat_at_(now),
       housekeeping_at_(now),

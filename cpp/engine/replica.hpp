@@ -15,6 +15,7 @@
 //  2. send_after leaves only after its ticket is durable; on a crash before that it never leaves.
 //  3. `now` never falls.
 //  4. TimerFired comes when next_deadline() is due. Answers may be late by as much as it is.
+//  5. BlocksSynced comes only for blocks that survive a power loss.
 #pragma once
 
 #include <memory>
@@ -39,13 +40,14 @@ struct Recovered {
   explicit Recovered(ClusterId cluster) : applied(cluster) {}
 
   AppliedState applied;         // from the blocks
+  Height blocks_synced;         // of them, these are known to be durable
   paxos::DurableState durable;  // from the log
   // The log holds every acceptance above this slot; what it held below was trimmed.
   Slot log_complete_above;
   // Nonempty: blocks or log were damaged. The text says file, offset and height. The node repairs.
   std::string damage;
   // Blocks up to this height were known to this node before; it serves no reads until it has them
-  // again.
+  // again, durably.
   Height repair_through;
   // The log was lost or damaged: the node may have voted on what it no longer knows.
   bool log_lost = false;

@@ -176,22 +176,38 @@ std::string Replica::Impl::repair_reason(Instant now) const {
     return reason;
   }
   reason += is_abstaining() ? "does not vote or serve reads" : "serves no reads";
-  return reason + " until it has the blocks up to height " +
-         std::to_string(repair_through().value());
+  const bool missing = applied_.height() < needed();
+  return reason + " until " + (missing ? "it has " : "") + "the blocks up to height " +
+         std::to_string(needed().value()) + (missing ? "" : " are on disk");
 }
 
 Height Replica::Impl::repair_through() const {
   if (!is_repairing() || rejoining()) return {};
-  return std::max(height_of(abstain_through_), repair_through_);
+  return needed();
 }
 
+// A node that says that it is whole may be one of those on which another's loss is recovered from:
+// so the blocks of its repair are on disk before it says so.
 void Replica::Impl::watch_repair() {
-  if (!was_repairing_ || is_repairing()) return;
+  if (!was_repairing_) return;
+  if (is_repairing()) {
+    const bool there = !rejoining() && applied_.height() >= needed();
+    if (there && sync_asked_ < needed()) {
+      sync_asked_ = needed();
+      out_->sync_blocks = true;
+    }
+    return;
+  }
   was_repairing_ = false;
   damage_.clear();
-  notice(Notice::Level::info, "the history is complete up to height " +
-                                  std::to_string(applied_.height().value()) +
+  notice(Notice::Level::info, "the history is complete and on disk up to height " +
+                                  std::to_string(blocks_synced_.value()) +
                                   "; votes and serves reads again");
+}
+
+void Replica::Impl::take(BlocksSynced& input) {
+  invariant(input.through <= applied_.height(), "only blocks that were handed out become durable");
+  blocks_synced_ = std::max(blocks_synced_, input.through);
 }
 
 void Replica::Impl::drive_rejoin() {

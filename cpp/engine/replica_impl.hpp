@@ -7,6 +7,7 @@
 //   replica_requests.cpp  commands and reads of clients and peers
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <optional>
@@ -58,6 +59,7 @@ class Replica::Impl {
   void take(Persisted& input);
   void take(TimerFired& input);
   void take(BlocksLoaded& input);
+  void take(BlocksSynced& input);
   void settle();
   void keep_house();
   void watch_disk();
@@ -116,11 +118,14 @@ class Replica::Impl {
   [[nodiscard]] bool is_abstaining() const {
     return rejoining() || applied_.height() < height_of(abstain_through_);
   }
-  // Blocks are missing that this node had: it serves no reads. It may vote nevertheless, if its log
-  // tells what it voted there.
-  [[nodiscard]] bool is_repairing() const {
-    return is_abstaining() || applied_.height() < repair_through_;
+  // The blocks without which this node is not whole: it had them, or does not vote without them.
+  [[nodiscard]] Height needed() const {
+    return std::max(height_of(abstain_through_), repair_through_);
   }
+  // Some of these are missing, or a power failure may take them again: it serves no reads. It may
+  // vote nevertheless, if its log tells what it voted there, or once it has applied them: a start
+  // that does not find them abstains again (docs/decisions/0015).
+  [[nodiscard]] bool is_repairing() const { return rejoining() || blocks_synced_ < needed(); }
   [[nodiscard]] bool rejoining() const {
     return rejoin_ &&
            (rejoin_->phase() != Rejoin::Phase::bounded || durable_ticket_ < bounds_ticket_);
@@ -196,6 +201,8 @@ class Replica::Impl {
   Ticket bounds_ticket_;  // of the records that end the rejoin
   Slot abstain_through_;
   Height repair_through_;
+  Height blocks_synced_;  // as last told
+  Height sync_asked_;     // BlocksSynced will come for the blocks up to here
   bool was_repairing_ = false;
   std::string damage_;
   std::map<NodeId, Height> conflicts_;  // peers whose chain differs from ours, and where seen

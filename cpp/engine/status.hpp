@@ -34,7 +34,7 @@ struct Status {
   Slot decided;             // known to be decided; >= head.height
   paxos::Head head;         // applied
   bool abstaining = false;  // does not vote until it knows what it may vote on
-  bool repairing = false;   // history is being restored from peers; serves no reads
+  bool repairing = false;   // history is restored from peers, or not yet durably; serves no reads
   std::string repair_reason;
   // Where the repair will be done; 0 if this node does not repair, or does not know it yet.
   Height repair_through;

@@ -23,6 +23,11 @@ struct BlocksRead {
   Result<std::vector<SharedBytes>> blocks;
 };
 
+// The blocks up to this height are on disk.
+struct BlocksDurable {
+  Height through;
+};
+
 // Every block on disk was read and checked, for the client request `request`.
 struct ChainVerified {
   RequestKey request;
@@ -35,7 +40,7 @@ struct ReportWanted {
   std::promise<Report> answer;
 };
 
-using Event = std::variant<BlocksRead, ChainVerified, ReportWanted>;
+using Event = std::variant<BlocksRead, BlocksDurable, ChainVerified, ReportWanted>;
 using EventMailbox = net::Mailbox<Event>;
 
 }  // namespace paxledger::node

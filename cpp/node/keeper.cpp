@@ -112,6 +112,7 @@ std::variant<Keeper::Opened, StartFailure> Keeper::open(storage::Disk& disk,
 
   // Reading the log and the blocks takes buffers of many megabytes that are needed once.
   ::malloc_trim(0);
+  recovered.blocks_synced = found->blocks->synced();
   recovered.durable = std::move(found->durable);
   recovered.log_complete_above = found->log_complete_above;
   recovered.damage = std::move(found->damage);
@@ -151,6 +152,13 @@ void Keeper::submit(Ticket ticket, std::vector<paxos::DurableRecord> records) {
 
 void Keeper::append(std::vector<ledger::Block> blocks) {
   blocks_->append(std::move(blocks));
+}
+
+void Keeper::sync_blocks() {
+  blocks_->sync([this](Height through) {
+    const bool taken = events_.push(BlocksDurable{through});
+    invariant(taken, "a replica asks for few syncs in its life");
+  });
 }
 
 void Keeper::read_for_peer(const engine::LoadBlocks& wanted) {

@@ -74,6 +74,8 @@ class Keeper {
   [[nodiscard]] Ticket durable() const { return Ticket(durable_.load()); }
 
   void append(std::vector<ledger::Block> blocks);
+  // Answers by a BlocksDurable event.
+  void sync_blocks();
 
   // Each answers by a BlocksRead or ChainVerified event.
   void read_for_peer(const engine::LoadBlocks& wanted);

@@ -244,6 +244,7 @@ void Node::hand_out(engine::Output& out) {
     }
     keeper_->append(std::move(out.decided));
   }
+  if (out.sync_blocks) keeper_->sync_blocks();
   for (engine::Reply& reply : out.replies) {
     local_reads_.end(reply.request);
     linearizable_reads_.end(reply.request);

@@ -50,6 +50,8 @@ void Node::take_events(engine::Output& out) {
   for (Event& event : events_->take_all()) {
     if (auto* read = std::get_if<BlocksRead>(&event)) {
       take(*read, out);
+    } else if (const auto* synced = std::get_if<BlocksDurable>(&event)) {
+      replica_->step(engine::BlocksSynced{synced->through}, now_, out);
     } else if (auto* verified = std::get_if<ChainVerified>(&event)) {
       take(*verified);
     } else {

@@ -51,8 +51,7 @@ void Faults::act_for(FaultKind kind, NodeId node, Duration duration) {
 }
 
 bool Faults::whole(NodeId node) const {
-  const NodeDisk& disk = world_.disk(node);
-  if (!world_.running(node) || disk.flawed() || disk.lacks_blocks()) return false;
+  if (!world_.running(node) || world_.disk(node).flawed()) return false;
   const auto status = world_.status(node);
   return !status.abstaining && !status.repairing;
 }

@@ -82,6 +82,7 @@ Result<engine::Recovered> NodeDisk::start() {
     return found.error();
   }
   begun_ = true;
+  recovered.blocks_synced = found->blocks->synced();
   recovered.durable = std::move(found->durable);
   recovered.log_complete_above = found->log_complete_above;
   recovered.damage = std::move(found->damage);

@@ -118,11 +118,6 @@ class NodeDisk {
   // Whether a flipped bit stands where something is kept, or may be some day, and no start has
   // told of it and moved it out of the way.
   [[nodiscard]] bool flawed() const;
-  // Blocks that the node needs to vote and to serve came from peers, or have yet to, and are not
-  // durable: one that votes again may abstain again after a crash.
-  [[nodiscard]] bool lacks_blocks() const {
-    return blocks_lost_ || synced_.value() < durable_.abstain.through.value();
-  }
   // A bit of the block above `keep` flips, if there is one. Precondition: !open().
   void damage_blocks(Height keep);
   // Planted bugs, to test the checkers: at its end the log has lost what was reported as durable

@@ -72,6 +72,9 @@ Listeners Simulation::listeners() {
     after(disk_time(), [this, node] { complete(node); });
   };
   listeners.load_asked = [this](NodeId node) { after(disk_time(), [this, node] { serve(node); }); };
+  listeners.sync_asked = [this](NodeId node) {
+    after(disk_time(), [this, node] { serve_sync(node); });
+  };
   listeners.answered = [this](const Answered& reply) { answered(reply); };
   return listeners;
 }
@@ -163,6 +166,16 @@ void Simulation::serve(NodeId node) {
     held_[node].emplace_back([this, node] { serve(node); });
   } else if (world_->running(node)) {
     world_->serve_load(node);
+  }
+}
+
+void Simulation::serve_sync(NodeId node) {
+  if (paused(node)) {
+    held_[node].emplace_back([this, node] { serve_sync(node); });
+  } else if (const Instant slow = disk_slow_until_[node]; slow > world_->now()) {
+    at_time(slow, [this, node] { serve_sync(node); });
+  } else if (world_->running(node)) {
+    world_->serve_sync(node);
   }
 }
 

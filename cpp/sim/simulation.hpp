@@ -78,6 +78,7 @@ class Simulation {
   void arrive(std::uint64_t id);
   void complete(NodeId node);
   void serve(NodeId node);
+  void serve_sync(NodeId node);
   void client_turn(std::size_t client);
   void hand_over(DirectRequests::Sent sent);
   void answered(const Answered& answered);

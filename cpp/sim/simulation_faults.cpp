@@ -203,7 +203,10 @@ void Simulation::heal() {
     world_->disk(node).disk().fail_no_more();
     world_->restart(node);
     // A write that waits for the end of a slow time is fast from now on, like any other.
-    after(disk_time(), [this, node] { complete(node); });
+    after(disk_time(), [this, node] {
+      complete(node);
+      serve_sync(node);
+    });
   }
 }
 

@@ -89,6 +89,7 @@ engine::Replica SmallNode::start() const {
   for (std::size_t i = 0; i < held_; ++i) {
     invariant(recovered.applied.apply_block(decided_[i]).ok(), "decided blocks are a chain");
   }
+  recovered.blocks_synced = Height(1);
   recovered.durable = durable_;
   recovered.log_complete_above = kTrimmed;
   engine::Settings settings;
@@ -213,6 +214,7 @@ void SmallNode::handle(engine::Output out, Effects& effects) {
     if (notice.level == engine::Notice::Level::error) violated(effects, "trust", notice.text);
   }
   if (out.diverged_at) violated(effects, "trust", "finds its chain to be a wrong one");
+  invariant(!out.sync_blocks, "no node of a small world loses its disk");
   // The block files answer at once: a slow answer is a slow message.
   for (const auto& load : out.loads) {
     engine::BlocksLoaded loaded{load.to, load.first, {}};

@@ -265,6 +265,13 @@ void World::serve_load(NodeId id) {
   step(n, {engine::BlocksLoaded{load.to, load.first, std::move(*blocks)}});
 }
 
+void World::serve_sync(NodeId id) {
+  Node& n = node(id);
+  if (!std::exchange(n.wants_sync, false)) return;
+  sync_blocks(id);
+  if (n.replica) step(n, {engine::BlocksSynced{n.disk.synced()}});
+}
+
 void World::sync_blocks(NodeId id) {
   Node& n = node(id);
   n.disk.sync_blocks();
@@ -296,6 +303,7 @@ void World::go_down(Node& n) {
   n.replica.reset();
   n.deadline = Instant::never();
   n.loads.clear();
+  n.wants_sync = false;
   n.stalled = false;
   n.waiting.clear();
   std::erase_if(open_, [&](const auto& entry) { return entry.second.node == n.id; });
@@ -353,6 +361,10 @@ void World::start(Node& n, const Repair& repair) {
     recovered->damage = repair.reason + (recovered->damage.empty() ? "" : "; " + recovered->damage);
     recovered->repair_through = std::max(recovered->repair_through, repair.through);
   }
+  n.needs = recovered->repair_through;
+  if (recovered->log_complete_above > slot_of(recovered->applied.height())) {
+    n.needs = std::max(n.needs, height_of(recovered->log_complete_above));
+  }
   promptness_.started(id);
   safety_.started(id, recovered->applied.height(), recovered->durable.promised);
   n.replica.emplace(membership_, settings, std::move(*recovered), seed, local_now(n));
@@ -395,11 +407,13 @@ void World::step(Node& n, std::vector<engine::Input> inputs) {
 void World::settle(Node& n) {
   if (!n.instant_disk || n.settling) return;
   n.settling = true;
-  while (n.replica && n.instant_disk && (n.disk.writing() || !n.loads.empty())) {
+  while (n.replica && n.instant_disk && (n.disk.writing() || !n.loads.empty() || n.wants_sync)) {
     if (n.disk.writing()) {
       complete_writes(n.id, n.disk.pending_count());
-    } else {
+    } else if (!n.loads.empty()) {
       serve_load(n.id);
+    } else {
+      serve_sync(n.id);
     }
   }
   n.settling = false;
@@ -408,6 +422,7 @@ void World::settle(Node& n) {
 void World::check_node(Node& n) {
   n.replica->check_invariants();
   if (!n.forged) safety_.head_seen(n.id, n.replica->applied().head());
+  check_repair(n);
 }
 
 void World::handle(Node& n, engine::Output out) {
@@ -438,6 +453,10 @@ void World::handle(Node& n, engine::Output out) {
   for (const auto& load : out.loads) {
     n.loads.push_back(load);
     if (listeners_.load_asked) listeners_.load_asked(n.id);
+  }
+  if (out.sync_blocks) {
+    n.wants_sync = true;
+    if (listeners_.sync_asked) listeners_.sync_asked(n.id);
   }
   if (out.diverged_at) {
     note_fault(n.id, "diverged",

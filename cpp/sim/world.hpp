@@ -78,6 +78,7 @@ struct Listeners {
   std::function<void(const InFlight&)> sent;
   std::function<void(NodeId)> write_begun;  // the node's log has one more pending write
   std::function<void(NodeId)> load_asked;   // the node waits for one more BlocksLoaded
+  std::function<void(NodeId)> sync_asked;   // the node waits for BlocksSynced
   std::function<void(const Answered&)> answered;
 };
 
@@ -119,11 +120,14 @@ class World {
   void mend_all() { cut_.clear(); }
   [[nodiscard]] bool is_cut(NodeId from, NodeId to) const { return cut_.contains({from, to}); }
 
-  // --- disks. With an instant disk, writes complete and blocks load within the step.
+  // --- disks. With an instant disk, writes complete, and blocks load and are synced, within the
+  // step.
   void set_instant_disk(NodeId node, bool instant);
   // Completes the `count` oldest pending writes and reports only the last ticket (group commit).
   void complete_writes(NodeId node, std::size_t count);
   void serve_load(NodeId node);
+  // Does nothing if the node did not ask for it.
+  void serve_sync(NodeId node);
   // As NodeDisk::sync_blocks(); a node whose disk fails ends.
   void sync_blocks(NodeId node);
   [[nodiscard]] NodeDisk& disk(NodeId node);
@@ -224,6 +228,7 @@ class World {
   void note_notice(Node& node, const engine::Notice& notice);
   void check_forward_replies(const Node& node, const engine::Output& out, std::size_t first);
   void check_promptness(const Node& node, bool led);
+  void check_repair(const Node& node);
   // `text` names its rule; nothing is wrong if it is empty.
   void complain(const Node& node, const std::string& text);
 

@@ -31,6 +31,8 @@ struct World::Node {
   std::deque<std::function<engine::Input()>> waiting;  // requests that it takes when it goes on
   bool forged = false;  // its history is not the cluster's, and it does not know
   std::deque<engine::LoadBlocks> loads;
+  bool wants_sync = false;  // of its blocks, and to be told of it
+  Height needs;             // the blocks that were missing when it started, or more
   engine::Role role = engine::Role::follower;
   std::size_t overdue_fires = 0;
 

@@ -1,4 +1,5 @@
 // The part of the world that watches what nodes say of each other, and alters what they say.
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -21,6 +22,18 @@ void World::check_promptness(const Node& n, bool led) {
   if (role == engine::Role::candidate) {
     complain(n, promptness_.runs(n.id, n.replica->promised(), local_now(n)));
   }
+}
+
+// Who says that he is whole may be counted on when another one loses his disk.
+void World::check_repair(const Node& n) {
+  const Height needs = std::max(n.needs, height_of(n.disk.durable().abstain.through));
+  if (n.disk.synced() >= needs) return;
+  const auto status = n.replica->status(local_now(n));
+  if (status.abstaining || status.repairing) return;
+  safety_.violated("repair", n.id,
+                   "says that it is whole, and of the blocks up to height " +
+                       std::to_string(needs.value()) + " that it lacked those above " +
+                       std::to_string(n.disk.synced().value()) + " are not durable");
 }
 
 // Of an error of its own a node tells its operator in other ways; what it gives notice of as an

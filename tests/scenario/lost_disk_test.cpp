@@ -8,6 +8,7 @@
 #include "paxos/votes.hpp"
 #include "scenario/play.hpp"
 #include "sim/describe.hpp"
+#include "sim/faults.hpp"
 
 namespace paxledger::sim {
 namespace {
@@ -115,6 +116,72 @@ TEST(LostDisk, IsRememberedByThoseWhoHelpedAcrossARestart) {
   ASSERT_TRUE(play.done(put));
   play.run(milliseconds(500));
   EXPECT_GT(votes, 0u);
+  play.expect_no_violations();
+}
+
+// Node 2 has lost its disk, and has got everything back, when the new disk refuses to sync it. It
+// must not have said before that it is whole; and once it has said so, a power failure changes
+// nothing.
+TEST(LostDisk, IsMadeGoodOnceTheBlocksAreDurableAndIsNotSaidToBeSooner) {
+  Serving play(nodes(3));
+  for (std::uint64_t sequence = 1; sequence <= 20; ++sequence) {
+    ASSERT_TRUE(play.done(play.put(kOne, sequence, "v" + std::to_string(sequence))));
+  }
+  World& world = play.world();
+  const auto whole = [&] { return world.running(kTwo) && !world.status(kTwo).repairing; };
+  world.wipe(kTwo);
+  world.restart(kTwo);
+  world.disk(kTwo).disk().fail_sync_of("/blocks/");
+  ASSERT_TRUE(play.reach([&] { return whole() || !world.running(kTwo); }, seconds(5)));
+  EXPECT_FALSE(whole()) << "that is not on its disk";
+
+  world.restart(kTwo);
+  ASSERT_TRUE(world.running(kTwo));
+  EXPECT_FALSE(whole()) << describe(world.status(kTwo));
+  ASSERT_TRUE(play.reach(whole, seconds(5)));
+  world.crash(kTwo, nullptr);
+  play.loses = [](const InFlight&) { return true; };
+  world.restart(kTwo);
+  EXPECT_FALSE(world.status(kTwo).abstaining) << describe(world.status(kTwo));
+  EXPECT_TRUE(play.reach(whole, seconds(5))) << "it needs nobody for that";
+  play.expect_no_violations();
+}
+
+// Chance may take a minority of disks. One that was lost counts until what came back is durable.
+TEST(LostDisk, CountsAsLostUntilTheBlocksAreDurable) {
+  Serving play(nodes(3));
+  ASSERT_TRUE(play.done(play.put(kOne, 1, "v")));
+  World& world = play.world();
+  world.wipe(kTwo);
+  world.set_instant_disk(kTwo, false);
+  world.restart(kTwo);
+  const Height height = world.status(kOne).head.height;
+  for (int i = 0; i < 2000 && world.status(kTwo).head.height < height; ++i) {
+    play.run(milliseconds(1));
+    if (world.disk(kTwo).writing()) world.complete_writes(kTwo, 1);
+  }
+  ASSERT_EQ(world.status(kTwo).head.height, height);
+  ASSERT_FALSE(world.status(kTwo).abstaining);
+
+  const auto others_lost = [&] {
+    Profile profile = Profile::usual();
+    profile.faults.disks = true;
+    profile.faults.bit_flips = true;
+    int lost = 0;
+    Faults faults(
+        world, Prng(Seed{1}), profile, [](Duration, const std::function<void()>&) {},
+        [&](const Fault& fault) {
+          const bool of_disks = fault.kind == FaultKind::lose_disk ||
+                                fault.kind == FaultKind::damage ||
+                                fault.kind == FaultKind::flip_bit;
+          lost += of_disks && fault.node != kTwo ? 1 : 0;
+        });
+    for (int i = 0; i < 500; ++i) faults.inject();
+    return lost;
+  };
+  EXPECT_EQ(others_lost(), 0);
+  world.serve_sync(kTwo);
+  EXPECT_GT(others_lost(), 0);
   play.expect_no_violations();
 }
 

@@ -176,6 +176,56 @@ TEST_F(ReplicaTest, ServesNoReadsWhileItRepairs) {
   EXPECT_NE(out.replies.front().message.find("octet 17"), std::string::npos);
 }
 
+// It votes as soon as it has applied what it lacked; but who is told that a node is whole again may
+// take the next disk out, and a power failure must not make that two.
+TEST_F(ReplicaTest, IsWholeAgainOnceTheBlocksOfItsRepairAreOnDisk) {
+  Recovered found(kCluster);
+  for (std::uint64_t height = 1; height <= 4; ++height) {
+    found.applied.apply_batch(*decode_batch(encode_batch(Timestamp(height), 0, {})));
+  }
+  found.durable.abstain = {Slot(4), false};
+  found.blocks_synced = Height(3);
+  start(std::move(found));
+  const auto whole = [this] { return !replica_->status(now_).repairing; };
+  EXPECT_FALSE(whole());
+  EXPECT_EQ(replica_->status(now_).repair_reason,
+            "serves no reads until the blocks up to height 4 are on disk");
+  EXPECT_EQ(replica_->status(now_).repair_through, Height(4));
+
+  auto out = step(Received{NodeId(2), paxos::Prepare{{Round(3), NodeId(2)}, Slot(5)}});
+  EXPECT_EQ(out.persist.send_after.size(), 1u) << "it votes";
+  EXPECT_TRUE(out.sync_blocks);
+  out = step(TimerFired{Timestamp(1)});
+  EXPECT_FALSE(out.sync_blocks) << "it has asked for that";
+  out = step(ReadsRequested{{{RequestKey(4), ReadConsistency::local, Lookup{SharedBytes("k")},
+                              now_ + milliseconds(300)}}});
+  ASSERT_EQ(out.replies.size(), 1u);
+  EXPECT_EQ(code(out.replies.front()), ErrorCode::repairing);
+
+  step(BlocksSynced{Height(3)});
+  EXPECT_FALSE(whole());
+  out = step(BlocksSynced{Height(4)});
+  EXPECT_TRUE(whole());
+  ASSERT_EQ(out.notices.size(), 1u);
+  EXPECT_EQ(out.notices.front().text,
+            "the history is complete and on disk up to height 4; votes and serves reads again");
+  EXPECT_FALSE(out.sync_blocks);
+}
+
+TEST_F(ReplicaTest, AsksForNoSyncOfBlocksThatItNeverLacked) {
+  Recovered found(kCluster);
+  for (std::uint64_t height = 1; height <= 4; ++height) {
+    found.applied.apply_batch(*decode_batch(encode_batch(Timestamp(height), 0, {})));
+  }
+  found.durable.abstain = {Slot(2), false};
+  found.blocks_synced = Height(2);
+  start(std::move(found));
+  EXPECT_FALSE(replica_->status(now_).repairing);
+  const Output out = step(TimerFired{Timestamp(1)});
+  EXPECT_FALSE(out.sync_blocks);
+  EXPECT_TRUE(out.notices.empty());
+}
+
 // Up to where two histories part both are the same, so a peer that is not there yet agrees with
 // either. If it counted, a forged history would be served as soon as some node lags.
 TEST_F(ReplicaTest, APeerThatLagsDoesNotConfirmADisputedHistory) {
