@@ -2,6 +2,7 @@
 // owners read (a value on its way to peers, log, state and blocks) are SharedBytes.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -16,10 +17,22 @@ namespace paxledger {
 class SharedBytes {
  public:
   SharedBytes() = default;
-  explicit SharedBytes(std::string octets)
-      : owner_(std::make_shared<const std::string>(std::move(octets))), view_(*owner_) {}
+  explicit SharedBytes(std::string octets) {
+    auto owner = std::make_shared<const std::string>(std::move(octets));
+    view_ = *owner;
+    owner_ = std::move(owner);
+  }
 
-  static SharedBytes copy_of(std::string_view octets) { return SharedBytes(std::string(octets)); }
+  // One allocation holds the count and the octets.
+  static SharedBytes copy_of(std::string_view octets) {
+    SharedBytes copy;
+    if (octets.empty()) return copy;
+    auto owner = std::make_shared_for_overwrite<char[]>(octets.size());
+    std::memcpy(owner.get(), octets.data(), octets.size());
+    copy.view_ = {owner.get(), octets.size()};
+    copy.owner_ = std::move(owner);
+    return copy;
+  }
 
   [[nodiscard]] std::string_view view() const { return view_; }
   [[nodiscard]] std::size_t size() const { return view_.size(); }
@@ -39,26 +52,39 @@ class SharedBytes {
   friend bool operator==(const SharedBytes& a, const SharedBytes& b) { return a.view_ == b.view_; }
 
  private:
-  std::shared_ptr<const std::string> owner_;
+  std::shared_ptr<const void> owner_;
   std::string_view view_;
 };
 
 // Little-endian fixed-width integers, as every format of this project writes them.
 template <class Integer>
 void append_le(std::string& out, Integer value) {
-  for (std::size_t i = 0; i < sizeof(Integer); ++i) {
-    out.push_back(static_cast<char>(static_cast<unsigned char>(value >> (8 * i))));
+  char octets[sizeof(Integer)];
+  if constexpr (std::endian::native == std::endian::little) {
+    std::memcpy(octets, &value, sizeof(Integer));
+  } else {
+    for (std::size_t i = 0; i < sizeof(Integer); ++i) {
+      octets[i] = static_cast<char>(static_cast<unsigned char>(value >> (8 * i)));
+    }
   }
+  out.append(octets, sizeof(Integer));
 }
 
 // Precondition: offset + sizeof(Integer) <= octets.size().
 template <class Integer>
 [[nodiscard]] Integer read_le(std::string_view octets, std::size_t offset) {
-  std::uint64_t value = 0;
-  for (std::size_t i = 0; i < sizeof(Integer); ++i) {
-    value |= static_cast<std::uint64_t>(static_cast<unsigned char>(octets[offset + i])) << (8 * i);
+  if constexpr (std::endian::native == std::endian::little) {
+    Integer value;
+    std::memcpy(&value, octets.data() + offset, sizeof(Integer));
+    return value;
+  } else {
+    std::uint64_t value = 0;
+    for (std::size_t i = 0; i < sizeof(Integer); ++i) {
+      value |= static_cast<std::uint64_t>(static_cast<unsigned char>(octets[offset + i]))
+               << (8 * i);
+    }
+    return static_cast<Integer>(value);
   }
-  return static_cast<Integer>(value);
 }
 
 // Lower-case hexadecimal, two digits per octet.
