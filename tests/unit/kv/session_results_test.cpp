@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 
@@ -82,7 +83,18 @@ TEST(SessionResults, BehaveLikeASortedMapUnderAnyOrder) {
       ASSERT_EQ(*held, found->second);
     }
     ASSERT_EQ(results.count(), plain.size());
+    ASSERT_LE(results.room(), std::max<std::size_t>(kResultsLight, 4 * results.count() + 4));
   }
+}
+
+TEST(SessionResults, GiveTheirMemoryBackWhenTheyAreAcknowledged) {
+  SessionResults results;
+  for (std::uint64_t i = 1; i <= kSessionWindow; ++i) results.keep(Sequence(i), result_of(i));
+  for (std::uint64_t i = 1; i <= kSessionWindow; ++i) {
+    results.acknowledge(Sequence(i));
+    ASSERT_LE(results.room(), std::max<std::size_t>(kResultsLight, 4 * results.count()));
+  }
+  EXPECT_EQ(results.count(), 0u);
 }
 
 TEST(SessionResultsDeathTest, KeepOneResultPerSequence) {
