@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <list>
+#include <set>
+#include <unordered_map>
+#include <utility>
 
 #include "base/invariant.hpp"
 #include "kv/session_results.hpp"
@@ -74,7 +77,7 @@ struct StateMachine::State {
   void make_room_for_a_result();
   void forget(Sessions::iterator found);
 
-  std::map<std::string, Entry, std::less<>> entries;
+  Entries entries;
   Revision revision;
 
   // Looked up by id only, never walked: its order, which differs between libraries, reaches
@@ -107,35 +110,29 @@ StateMachine::State::State(const State& other)
 
 CommandResult StateMachine::State::put(const Command& command) {
   revision = revision.next();
-  SharedBytes value = SharedBytes::copy_of(command.value);
-  const auto place = entries.lower_bound(command.key);
-  if (place != entries.end() && place->first == command.key) {
-    place->second = Entry{std::move(value), revision};
-  } else {
-    entries.emplace_hint(place, std::string(command.key), Entry{std::move(value), revision});
-  }
+  Entry& entry = entries.at(command.key);
+  entry.value = SharedBytes::copy_of(command.value);
+  entry.revision = revision;
   return {ErrorCode::ok, revision, {}};
 }
 
 CommandResult StateMachine::State::compare_and_put(const Command& command) {
-  const auto found = entries.find(command.key);
-  const Revision current = found == entries.end() ? Revision(0) : found->second.revision;
+  const Entry* found = entries.find(command.key);
+  const Revision current = found == nullptr ? Revision(0) : found->revision;
   if (current != Revision(command.argument)) return {ErrorCode::compare_failed, current, {}};
   return put(command);
 }
 
 CommandResult StateMachine::State::remove(const Command& command) {
-  const auto found = entries.find(command.key);
-  if (found == entries.end()) return failure(ErrorCode::not_found);
+  if (!entries.remove(command.key)) return failure(ErrorCode::not_found);
   revision = revision.next();
-  entries.erase(found);
   return {};
 }
 
 CommandResult StateMachine::State::read(const Command& command) const {
-  const auto found = entries.find(command.key);
-  if (found == entries.end()) return failure(ErrorCode::not_found);
-  return {ErrorCode::ok, found->second.revision, found->second.value};
+  const Entry* found = entries.find(command.key);
+  if (found == nullptr) return failure(ErrorCode::not_found);
+  return {ErrorCode::ok, found->revision, found->value};
 }
 
 CommandResult StateMachine::State::execute(const Command& command) {
@@ -313,13 +310,12 @@ bool StateMachine::has_session(SessionId session) const {
 }
 
 const Entry* StateMachine::find(std::string_view key) const {
-  const auto found = state_->entries.find(key);
-  return found == state_->entries.end() ? nullptr : &found->second;
+  return state_->entries.find(key);
 }
 
 ScanPage StateMachine::scan(std::string_view prefix, std::string_view after, std::size_t count_max,
                             std::size_t bytes_max) const {
-  const auto& entries = state_->entries;
+  const auto& entries = state_->entries.in_order();
   ScanPage page;
   std::size_t bytes = 0;
   auto at = after < prefix ? entries.lower_bound(prefix) : entries.upper_bound(after);
@@ -358,7 +354,7 @@ void StateMachine::hash_into(StateHasher& hasher) const {
   const auto& [state] = *this;
   const auto& [entries, revision, sessions, results_kept, rows, turns, expiry] = *state;
   hasher.add(entries.size(), revision, sessions.size(), results_kept, turns, expiry);
-  for (const auto& [key, entry] : entries) {
+  for (const auto& [key, entry] : entries.in_order()) {
     const auto& [value, written] = entry;
     hasher.add(key, value, written);
   }

@@ -5,14 +5,10 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
-#include <unordered_map>
-#include <utility>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -20,13 +16,9 @@
 #include "base/state_hasher.hpp"
 #include "base/time.hpp"
 #include "kv/command.hpp"
+#include "kv/entries.hpp"
 
 namespace paxledger::kv {
-
-struct Entry {
-  SharedBytes value;
-  Revision revision;  // of the command that wrote it
-};
 
 struct ScanItem {
   std::string key;
