@@ -86,6 +86,59 @@ struct TokenVisitor : msgpack::null_visitor {
   }
 };
 
+// Big-endian, as in msgpack. Precondition: at + bytes <= octets.size().
+std::uint64_t read_be(std::string_view octets, std::size_t at, std::size_t bytes) {
+  std::uint64_t value = 0;
+  for (std::size_t i = 0; i < bytes; ++i) {
+    value = value << 8 | static_cast<unsigned char>(octets[at + i]);
+  }
+  return value;
+}
+
+// Reads the formats of which packets are made, without setting up msgpack's parser, which takes an
+// allocation for each value. Gives the offset behind what was read, or 0, and nothing is read then:
+// the octets are in another format, or not whole.
+template <class Token>
+std::size_t read_common(std::string_view octets, std::size_t at, Token& token) {
+  using Kind = typename Token::Kind;
+  if (at >= octets.size()) return 0;
+  const auto first = static_cast<unsigned char>(octets[at++]);
+  const std::size_t left = octets.size() - at;
+  // Heads that hold the number or the length themselves.
+  if (first <= 0x7f || first == 0xc2 || first == 0xc3) {
+    token = {first <= 0x7f ? Kind::number : Kind::boolean, first <= 0x7f ? first : first & 1u, {}};
+    return at;
+  }
+  if (first >= 0x90 && first <= 0x9f) {
+    token = {Kind::array, first & 0x0fu, {}};
+    return at;
+  }
+  if (first >= 0xa0 && first <= 0xbf) {
+    const std::size_t size = first & 0x1fu;
+    if (size > left) return 0;
+    token = {Kind::text, 0, octets.substr(at, size)};
+    return at + size;
+  }
+  // Numbers and lengths of 1, 2, 4 or 8 octets behind the head.
+  const bool is_number = first >= 0xcc && first <= 0xcf;
+  const bool is_bin = first >= 0xc4 && first <= 0xc6;
+  const bool is_array = first == 0xdc || first == 0xdd;
+  if (!is_number && !is_bin && !is_array) return 0;
+  const std::size_t width = std::size_t{1} << (is_number ? first - 0xcc
+                                               : is_bin  ? first - 0xc4
+                                                         : first - 0xdc + 1);
+  if (width > left) return 0;
+  const std::uint64_t value = read_be(octets, at, width);
+  at += width;
+  if (!is_bin) {
+    token = {is_number ? Kind::number : Kind::array, value, {}};
+    return at;
+  }
+  if (value > octets.size() - at) return 0;
+  token = {Kind::bytes, 0, octets.substr(at, value)};
+  return at + value;
+}
+
 // Passes over a value, holding it to the limits. The parser keeps one small entry per open
 // container, so memory is bounded by the depth.
 struct SkipVisitor : msgpack::null_visitor {
@@ -125,7 +178,12 @@ Unpacker::Unpacker(SharedBytes frame) : frame_(std::move(frame)) {}
 bool Unpacker::next(Token& token, std::string_view expectation) {
   if (failed_) return false;
   const std::string_view octets = frame_.view();
-  std::size_t after = offset_;
+  std::size_t after = read_common(octets, offset_, token);
+  if (after != 0) {
+    offset_ = after;
+    return true;
+  }
+  after = offset_;
   TokenVisitor<Token> visitor;
   visitor.token = &token;
   const bool parsed = msgpack::parse(octets.data(), octets.size(), after, visitor);

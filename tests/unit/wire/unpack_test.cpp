@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 
 #include "base/ids.hpp"
 #include "wire/pack.hpp"
@@ -148,6 +149,57 @@ TEST(Unpacker, ReadsArrayHeadsOfEverySize) {
   EXPECT_EQ(empty.array(), 0U);
   empty.end();
   EXPECT_FALSE(empty.failed());
+}
+
+TEST(Unpacker, ReadsNumbersAndBinsOfEveryWidth) {
+  const std::pair<std::string, std::uint64_t> numbers[] = {
+      {"\x00"s, 0},
+      {"\x7f"s, 127},
+      {"\xcc\xff"s, 255},
+      {"\xcd\x01\x02"s, 0x0102},
+      {"\xce\x81\x02\x03\x04"s, 0x81020304},
+      {"\xcf\x81\x02\x03\x04\x05\x06\x07\x08"s, 0x8102030405060708},
+      {"\xd3\x01\x02\x03\x04\x05\x06\x07\x08"s, 0x0102030405060708}};
+  for (const auto& [octets, value] : numbers) {
+    Unpacker in = reader(octets);
+    EXPECT_EQ(in.number(), value);
+    in.end();
+    EXPECT_FALSE(in.failed());
+  }
+  for (const std::string& head : {"\xc4\x03"s, "\xc5\x00\x03"s, "\xc6\x00\x00\x00\x03"s}) {
+    Unpacker in = reader(head + "abc");
+    EXPECT_EQ(in.bytes().view(), "abc");
+    in.end();
+    EXPECT_FALSE(in.failed());
+  }
+  for (const std::string& head : {"\xa3"s, "\xd9\x03"s, "\xda\x00\x03"s}) {
+    Unpacker in = reader(head + "abc");
+    EXPECT_EQ(in.text(3), "abc");
+    in.end();
+    EXPECT_FALSE(in.failed());
+  }
+}
+
+TEST(Unpacker, RefusesWhatIsNotWhole) {
+  for (const std::string& whole : {"\xcc\xff"s, "\xcd\x01\x02"s, "\xce\x81\x02\x03\x04"s,
+                                   "\xcf\x81\x02\x03\x04\x05\x06\x07\x08"s, "\xc4\x03\x61\x62\x63"s,
+                                   "\xc5\x00\x03\x61\x62\x63"s, "\xc6\x00\x00\x00\x03\x61\x62\x63"s,
+                                   "\xdc\x00\x02"s, "\xdd\x00\x00\x00\x02"s, "\xa3\x61\x62\x63"s}) {
+    for (std::size_t size = 0; size < whole.size(); ++size) {
+      Unpacker number = reader(whole.substr(0, size));
+      number.number();
+      EXPECT_TRUE(number.failed());
+      Unpacker bin = reader(whole.substr(0, size));
+      bin.bytes();
+      EXPECT_TRUE(bin.failed());
+      Unpacker array = reader(whole.substr(0, size));
+      array.array();
+      EXPECT_TRUE(array.failed());
+      Unpacker text = reader(whole.substr(0, size));
+      text.text(3);
+      EXPECT_TRUE(text.failed());
+    }
+  }
 }
 
 TEST(Unpacker, SkipsWholeValuesWithinTheLimits) {
