@@ -12,26 +12,26 @@ import http.client
 import json
 import os
 import re
-import resource
 import signal
 import socket
 import subprocess
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+from generators import Load, children_cpu_seconds, run_generator, together
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN_DIR = Path(os.environ.get("PAXLEDGER_BIN_DIR", ROOT / "build/bin")).resolve()
 ETCD_LOAD = ROOT / "build/bench/etcd_load"
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 START_SECONDS_MAX = 120.0
-CONNECTIONS_MAX = 256  # of one generator to one node
 # Below the ports that the system gives to outgoing connections.
 PORTS = iter(range(24_000, 32_000))
 
@@ -49,54 +49,16 @@ def free_port() -> int:
     raise RuntimeError("no free port is left between 24000 and 32000")
 
 
-@dataclass(frozen=True)
-class Load:
-    """What a load generator is asked for. A rate makes it an open loop."""
-
-    workload: str = "put"
-    outstanding: int = 64
-    rate: float = 0
-    seconds: float = 10
-    warm_up: float = 1
-    connections: int = 16
-    value_bytes: int = 256
-    keys: int = 10_000
-    deadline: float = 5
-
-    def options(self) -> list[str]:
-        """The options that both generators share."""
-        return [
-            f"--workload={self.workload}",
-            f"--rate={self.rate:g}" if self.rate else f"--outstanding={self.outstanding}",
-            f"--value-bytes={self.value_bytes}",
-            f"--keys={self.keys}",
-            f"--connections={self.connections}",
-            f"--duration={round(self.seconds * 1000)}ms",
-            f"--warm-up={round(self.warm_up * 1000)}ms",
-            f"--deadline={round(self.deadline * 1000)}ms",
-        ]
-
-    def parts(self) -> list[Load]:
-        """The same load by as many generators as it takes for its connections."""
-        count = -(-self.connections // CONNECTIONS_MAX)
-        return [
-            replace(
-                self,
-                connections=(self.connections + number) // count,
-                outstanding=max(1, (self.outstanding + number) // count),
-                rate=self.rate / count,
-            )
-            for number in range(count)
-        ]
-
-
 class Process:
     """One node. Its memory and processor time are those that the system counts."""
 
-    def __init__(self, node: int, command: list[str], log: Path) -> None:
+    def __init__(
+        self, node: int, command: list[str], log: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.node = node
         self._command = command
         self._log = log
+        self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *flags: str) -> None:
@@ -107,6 +69,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                env=self._environment,
             )
 
     @property
@@ -119,6 +82,16 @@ class Process:
         if self._process is not None:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
+
+    def pause(self) -> None:
+        """Stops it in the middle of whatever it does; its connections stay open."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Lets it go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def _file(self, name: str) -> str:
         assert self._process is not None
@@ -314,60 +287,18 @@ class System(ABC):
         }
 
 
-def children_cpu_seconds() -> float:
-    """Processor time of the child processes that have ended."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
-
-
-def together(parts: list[dict[str, Any]]) -> dict[str, Any]:
-    """What several generators measured at the same time: sums, and the worst of the latencies."""
-    found = dict(parts[0])
-    found["ok"] = all(part["ok"] for part in parts)
-    for name in ("completed", "failed", "per_second", "connections"):
-        found[name] = sum(part[name] for part in parts)
-    found["latency_ms"] = {
-        name: max(part["latency_ms"][name] for part in parts) for name in found["latency_ms"]
-    }
-    found["warm_up"] = {"completed": sum(part["warm_up"]["completed"] for part in parts)}
-    return found
-
-
-def run_generator(
-    command: list[str],
-    when_under_way: Callable[[], None] | None = None,
-    failures_allowed: bool = False,
-) -> dict[str, Any]:
-    """What a load generator printed.
-
-    Raises RuntimeError if nothing was measured, or if a request failed and that is not allowed.
-    """
-    said = []
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        for line in process.stderr:
-            said.append(line)
-            if when_under_way and re.match(r"\s*\d+\.\d s ", line):
-                when_under_way()
-                when_under_way = None
-        printed = process.stdout.read()
-    measured = '"per_second"' in printed
-    if not measured or (process.returncode != 0 and not failures_allowed):
-        raise RuntimeError(f"{' '.join(command)}: {''.join(said)[-2000:]}{printed[-2000:]}")
-    found: dict[str, Any] = json.loads(printed)
-    return found
-
-
 class Paxledger(System):
     """paxledgerd at its defaults."""
 
     name = "paxledger"
     first_flags = ("--initialise",)
 
-    def __init__(self, folder: Path, nodes: int = 3) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        nodes: int = 3,
+        environment_of: Callable[[int], Mapping[str, str]] = lambda node: {},
+    ) -> None:
         super().__init__(folder, nodes)
         self._http = {node: free_port() for node in self.clients}
         lines = ["cluster: bench", "data_dir: data", "nodes:"]
@@ -381,7 +312,8 @@ class Paxledger(System):
         daemon = str(BIN_DIR / "paxledgerd")
         for node in self.clients:
             command = [daemon, "--config", str(configuration), "--node", str(node)]
-            self.processes[node] = Process(node, command, self.folder / f"node-{node}.log")
+            log = self.folder / f"node-{node}.log"
+            self.processes[node] = Process(node, command, log, environment_of(node))
 
     @property
     def version(self) -> str:
@@ -395,8 +327,32 @@ class Paxledger(System):
 
     def is_leader(self, node: int) -> bool:
         """Whether the node says that it leads."""
+        return (self.status(node) or {}).get("role") == "leader"
+
+    def status(self, node: int) -> dict[str, Any] | None:
+        """What the node says of itself; None if it does not answer."""
         code, text = self._get(self._http[node], "/status")
-        return code == 200 and json.loads(text)["role"] == "leader"
+        return json.loads(text) if code == 200 else None
+
+    def log_syncs(self, node: int) -> tuple[int, float]:
+        """How often the node has written to its log, and the seconds that it took in all."""
+        metrics = self._get(self._http[node], "/metrics")[1]
+        found = dict(re.findall(r"^paxledger_log_sync_seconds_(count|sum) (\S+)$", metrics, re.M))
+        return int(found["count"]), float(found["sum"])
+
+    def wait_until_level(self) -> float:
+        """Waits until all nodes stand at one height; gives the seconds that it took.
+
+        Nobody may be writing meanwhile.
+        """
+        begin = time.monotonic()
+        while time.monotonic() < begin + START_SECONDS_MAX:
+            all_status = [self.status(node) for node in self.processes]
+            heights = {status["height"] if status else None for status in all_status}
+            if len(heights) == 1 and None not in heights:
+                return time.monotonic() - begin
+            time.sleep(0.05)
+        raise RuntimeError(f"{self.name}: the nodes do not reach one height; see {self.folder}")
 
     def generator(self, nodes: list[int]) -> list[str]:
         """The load generator that asks the given nodes."""

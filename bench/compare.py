@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import figures
-from clusters import ETCD_LOAD, ROOT, Etcd, Load, Paxledger, System
+from clusters import ETCD_LOAD, ROOT, Etcd, Paxledger, System
 from figures import Row
+from generators import Load
 
 FLOOR = ROOT / "build/release/bench/paxledger_floor"
 

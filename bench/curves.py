@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import figures
-from clusters import ROOT, Load, Paxledger, System
+from clusters import ROOT, Paxledger, System
+from generators import Load
 
 OPEN_LOOP_SHARES = (0.25, 0.5, 0.75, 0.9)
 # So many octets are under way at most: what is outstanding shrinks as values grow.

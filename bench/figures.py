@@ -67,6 +67,56 @@ class Row:
         }
 
 
+@dataclass
+class Figure:
+    """One line of a table without anybody to compare with: a bound, and what the rounds gave."""
+
+    name: str
+    unit: str
+    wanted: float | None  # of the median; None where the figure only informs
+    more_is_better: bool = True
+    rounds: list[float] = field(default_factory=list)
+
+    @property
+    def verdict(self) -> str:
+        """Whether the median is on the right side."""
+        if self.wanted is None:
+            return ""
+        if not self.rounds:
+            return "not measured"
+        median = statistics.median(self.rounds)
+        met = median >= self.wanted if self.more_is_better else median <= self.wanted
+        return "met" if met else "missed"
+
+    @property
+    def wanted_text(self) -> str:
+        """The bound, for people."""
+        if self.wanted is None:
+            return ""
+        return f"{'≥' if self.more_is_better else '≤'} {self.wanted:,g}"
+
+    def summary(self) -> dict[str, Any]:
+        """Everything about it, for JSON."""
+        found = spread(self.rounds) if self.rounds else {}
+        return {
+            "unit": self.unit,
+            "wanted": self.wanted,
+            "more_is_better": self.more_is_better,
+            "verdict": self.verdict,
+            **found,
+        }
+
+
+def table_of(figures: Sequence[Figure]) -> str:
+    """All figures, for people."""
+    lines = [("", "median [min … max]", "wanted", "verdict")]
+    for figure in figures:
+        name = f"{figure.name}, {figure.unit}" if figure.unit else figure.name
+        found = text_of(figure.rounds) if figure.rounds else "–"
+        lines.append((name, found, figure.wanted_text, figure.verdict))
+    return aligned(lines)
+
+
 def spread(figures: Sequence[float]) -> dict[str, Any]:
     """Median, ends and everything in between."""
     return {
@@ -100,6 +150,11 @@ def table(rows: Sequence[Row]) -> str:
                 row.verdict,
             )
         )
+    return aligned(lines)
+
+
+def aligned(lines: Sequence[tuple[str, ...]]) -> str:
+    """Lines of cells, as columns."""
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
