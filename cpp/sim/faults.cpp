@@ -247,6 +247,21 @@ bool Faults::may_lose(NodeId chosen) const {
   return others >= nodes.size() - (nodes.size() - 1) / 2;
 }
 
+bool Faults::allows(const Fault& fault) {
+  switch (fault.kind) {
+    case FaultKind::lose_disk:
+    case FaultKind::damage:
+      return may_lose(fault.node);
+    case FaultKind::flip_bit:
+      return world_.disk(fault.node).flawed() || may_lose(fault.node);
+    case FaultKind::tamper:
+      if (liar_ == kNobody) liar_ = fault.node;
+      return liar_ == fault.node && world_.nodes().size() >= 3;
+    default:
+      return true;
+  }
+}
+
 void Faults::lose_disk(NodeId chosen) {
   if (!may_lose(chosen)) return;
   act(prng_.chance(1, 2) ? FaultKind::damage : FaultKind::lose_disk, chosen);

@@ -29,6 +29,9 @@ class Faults {
   void inject();
   // No more of it; what was planned does not happen any more.
   void cease() { ceased_ = true; }
+  // To be asked of every fault before it is done, whoever wants it: whether no more than a minority
+  // of disks is lost or damaged with it, and no more than one node's blocks were ever altered.
+  [[nodiscard]] bool allows(const Fault& fault);
 
  private:
   NodeId victim();

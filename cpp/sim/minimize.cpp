@@ -20,7 +20,10 @@ class Minimizer {
  public:
   Minimizer(Plan plan, const RunReport& report, const MinimizeOptions& options,
             const std::function<void(std::size_t, std::size_t)>& progress)
-      : options_(options), progress_(progress), rule_(rule_of(report.result)) {
+      : options_(options),
+        progress_(progress),
+        rule_(rule_of(report.result)),
+        may_exceed_(report.beyond_limits) {
     best_ = std::move(plan);
     result_ = report.result;
   }
@@ -53,7 +56,7 @@ class Minimizer {
            work.pipeline + static_cast<std::uint64_t>(ms);
   }
 
-  // Keeps the change if the run fails by the same rule with it.
+  // Keeps the change if the run fails by the same rule with it, and not for lack of disks.
   bool attempt(const std::function<void(Plan&)>& change) {
     if (runs_ >= options_.runs_max) return false;
     Plan plan = best_;
@@ -61,7 +64,7 @@ class Minimizer {
     runs_ += 1;
     RunReport report = sim::run(plan);
     if (progress_) progress_(runs_, best_.script.size());
-    if (rule_of(report.result) != rule_) return false;
+    if (rule_of(report.result) != rule_ || (report.beyond_limits && !may_exceed_)) return false;
     best_ = std::move(plan);
     result_ = std::move(report.result);
     return true;
@@ -147,6 +150,7 @@ class Minimizer {
   MinimizeOptions options_;
   const std::function<void(std::size_t, std::size_t)>& progress_;
   std::string rule_;
+  bool may_exceed_;  // the limits of faults
   Plan best_;
   RunResult result_;
   std::size_t runs_ = 0;
@@ -156,8 +160,10 @@ class Minimizer {
 
 std::string rule_of(const RunResult& result) {
   if (result.passed()) return {};
+  const std::size_t colon = result.failure.find(':');
+  const bool promised = result.verdict == RunVerdict::liveness && colon != std::string::npos;
   return std::string(to_string(result.verdict)) + " " +
-         result.failure.substr(0, result.failure.find(':'));
+         result.failure.substr(0, promised ? result.failure.find(',', colon) : colon);
 }
 
 Minimized minimize(const Plan& plan, const RunReport& report, const MinimizeOptions& options,

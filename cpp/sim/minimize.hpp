@@ -18,12 +18,15 @@ struct Minimized {
   std::size_t runs = 0;  // that were made
 };
 
-// The part of a failure up to its first colon, with the verdict: what counts as the same failure.
+// What counts as the same failure: the verdict, and the part of the text up to its first colon;
+// where progress was promised, with the promise.
 [[nodiscard]] std::string rule_of(const RunResult& result);
 
 // Leaves out faults (delta debugging: Zeller and Hildebrandt, "Simplifying and isolating
 // failure-inducing input", 2002), nodes, clients, operations, time, and the network's own vices, as
-// long as the run fails by the same rule. Precondition: `report` is that of `plan`, and failed.
+// long as the run fails by the same rule. If the faults of `plan` are within the promised limits,
+// so are those of the small one: a cluster that lost its majority fails, too, and says nothing.
+// Precondition: `report` is that of `plan`, and failed.
 // `progress` hears of every run made so far and the number of faults left.
 [[nodiscard]] Minimized minimize(const Plan& plan, const RunReport& report,
                                  const MinimizeOptions& options,

@@ -42,6 +42,7 @@ RunReport run(const Plan& plan, const std::function<void(const Event&)>& watcher
     report.result.simulated = simulation.now();
   }
   report.faults = simulation.faults();
+  report.beyond_limits = simulation.beyond_limits();
   return report;
 }
 

@@ -64,6 +64,8 @@ struct RunResult {
 struct RunReport {
   RunResult result;
   std::vector<TimedFault> faults;  // all that was done, as a script of its own
+  // A script did what chance never does (Faults::allows): then nothing was promised.
+  bool beyond_limits = false;
 };
 
 // Equal plans give equal runs, on every machine, build type and compiler. A broken invariant is a

@@ -63,6 +63,8 @@ class Simulation {
   [[nodiscard]] const Clients& clients() const { return clients_; }
   // What was done to the cluster so far, by the script and by chance.
   [[nodiscard]] const std::vector<TimedFault>& faults() const { return done_; }
+  // Whether one of them was more than a cluster is promised to stand.
+  [[nodiscard]] bool beyond_limits() const { return beyond_limits_; }
   [[nodiscard]] bool paused(NodeId node) const;
   [[nodiscard]] const Plan& plan() const { return plan_; }
 
@@ -139,6 +141,7 @@ class Simulation {
   bool deserted_ = false;  // the clients have gone
   bool duplicated_ = false;
   std::vector<TimedFault> done_;
+  bool beyond_limits_ = false;
   RunResult result_;
   std::optional<Ending> ending_;
   std::unique_ptr<World> world_;

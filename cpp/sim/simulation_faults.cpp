@@ -57,6 +57,7 @@ void Simulation::hand_over(DirectRequests::Sent sent) {
 void Simulation::act(const Fault& fault) {
   result_.faults += 1;
   done_.push_back({world_->now(), fault});
+  beyond_limits_ = !faults_->allows(fault) || beyond_limits_;
   const auto kind = fault.kind;
   // What takes a node down or up says so itself.
   if (kind != FaultKind::crash && kind != FaultKind::kill && kind != FaultKind::start) {

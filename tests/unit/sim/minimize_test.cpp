@@ -31,5 +31,53 @@ TEST(Minimize, MakesCasesThatFailWhenTheyAreReadAgain) {
   }
 }
 
+// Heartbeats are so rare that nobody hears a majority; besides, a node lost its disk. That node
+// alone fails as well, but then for want of its disk, which says nothing of the heartbeats.
+TEST(Minimize, StaysWithinWhatAClusterIsPromisedToStand) {
+  const auto plan = parse_plan(
+      R"({"seed": 3, "misfortunes": false, "safety_phase_ms": 1000, "work": {"clients": 1},
+          "timing": {"heartbeat_us": 30000, "election_timeout_us": 200},
+          "script": [{"at_ns": 1000000, "kind": "lose_disk", "node": 1},
+                     {"at_ns": 2000000, "kind": "start", "node": 1}]})");
+  ASSERT_TRUE(plan.ok()) << plan.error().message;
+  const RunReport report = run(*plan);
+  ASSERT_EQ(report.result.verdict, RunVerdict::liveness) << report.result.failure;
+  EXPECT_EQ(rule_of(report.result),
+            "liveness progress: 10 election timeouts after everything was healed");
+  EXPECT_FALSE(report.beyond_limits);
+  const Minimized small = minimize(*plan, report, {.runs_max = 200}, {});
+  EXPECT_EQ(small.plan.profile.options.nodes, 2u) << to_json(small.plan);
+  EXPECT_TRUE(small.plan.script.empty()) << to_json(small.plan);
+  EXPECT_FALSE(run(small.plan).beyond_limits);
+}
+
+TEST(Minimize, OfAClusterThatLostItsMajorityMayLoseMore) {
+  const auto plan = parse_plan(
+      R"({"seed": 3, "misfortunes": false, "safety_phase_ms": 1000, "work": {"clients": 1},
+          "script": [{"at_ns": 500000000, "kind": "lose_disk", "node": 1},
+                     {"at_ns": 500000000, "kind": "lose_disk", "node": 2}]})");
+  ASSERT_TRUE(plan.ok()) << plan.error().message;
+  const RunReport report = run(*plan);
+  ASSERT_EQ(report.result.verdict, RunVerdict::liveness) << report.result.failure;
+  EXPECT_TRUE(report.beyond_limits);
+  EXPECT_EQ(minimize(*plan, report, {.runs_max = 200}, {}).plan.profile.options.nodes, 1u);
+}
+
+TEST(Limits, AreExceededByASecondNodeWhoseBlocksAreAltered) {
+  const auto beyond = [](const std::string& nodes, int second) {
+    const auto plan =
+        parse_plan(R"({"misfortunes": false, "safety_phase_ms": 50, "nodes": )" + nodes +
+                   R"(, "script": [)"
+                   R"({"at_ns": 1000, "kind": "tamper", "node": 1, "duration_us": 9},)"
+                   R"({"at_ns": 2000, "kind": "tamper", "node": )" +
+                   std::to_string(second) + R"(, "duration_us": 9}]})");
+    EXPECT_TRUE(plan.ok());
+    return run(*plan).beyond_limits;
+  };
+  EXPECT_FALSE(beyond("3", 1));
+  EXPECT_TRUE(beyond("3", 2));
+  EXPECT_TRUE(beyond("2", 1));
+}
+
 }  // namespace
 }  // namespace paxledger::sim

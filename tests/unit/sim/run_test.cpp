@@ -48,7 +48,9 @@ TEST(SimulatedRun, KeepsEveryPromiseUnderFaultsAndServesAgainWhenHealed) {
   std::uint64_t faults = 0;
   std::uint64_t undecided = 0;
   for (std::uint64_t seed = first; seed <= last; ++seed) {
-    const RunResult run = sim::run(Plan::draw(seed), trace ? print : Watcher{}).result;
+    const RunReport report = sim::run(Plan::draw(seed), trace ? print : Watcher{});
+    const RunResult& run = report.result;
+    EXPECT_FALSE(report.beyond_limits) << "seed " << seed;
     EXPECT_TRUE(run.passed()) << "seed " << seed << ": " << run.failure << "\n"
                               << run.profile << "\n"
                               << replay(seed);
