@@ -55,6 +55,14 @@ def test_neither_pieces_nor_records_change_a_run() -> None:
     assert pieces.outcome == whole.outcome
 
 
+def test_chance_may_rewrite_the_blocks_of_a_node_which_finds_out() -> None:
+    world = sim.World(nodes=3, seed=4, faults="forgery", workload=sim.Workload())
+    world.run(until=2.0)
+    assert world.finish() == "passed", world.failure
+    names = list(world.events["name"])
+    assert "forge" in names and "diverged" in names[names.index("forge") :], "it has found out"
+
+
 def test_a_drawn_plan_is_what_the_command_line_runs() -> None:
     world = sim.World.from_plan(sim.draw_plan(3), events=False)
     assert (world.seed, len(world.ids)) == (3, 5)

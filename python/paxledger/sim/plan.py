@@ -27,6 +27,7 @@ FAULTS = (
     "disk_errors",
     "full_disks",
     "tampering",
+    "forgery",
 )
 _ENDLESS = 1 << 62
 

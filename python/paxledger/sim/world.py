@@ -51,7 +51,7 @@ class World(WorldObservation, WorldFaults, WorldRequests):
         seed: Of everything that is left to chance.
         faults: What goes wrong by chance: "all", or some of "crashes", "kills", "partitions",
             "links", "disks", "pauses", "slow_disks", "clocks", "bit_flips", "disk_errors",
-            "full_disks" and "tampering". None: only what is told.
+            "full_disks", "tampering" and "forgery". None: only what is told.
         faults_every: At most so many seconds from one such misfortune to the next.
         workload: What clients do; None for no clients.
         timing: The timeouts of the nodes.
