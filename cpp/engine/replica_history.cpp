@@ -38,21 +38,21 @@ void Replica::Impl::on_applied(AppliedState::Applied applied) {
   if (!requests_.empty()) {
     for (std::size_t i = 0; i < applied.commands.size(); ++i) {
       if (applied.commands[i].size() < kv::kCommandHeaderBytes) continue;
-      const CommandKey key = command_key(applied.commands[i]);
-      for (const auto& origin : resolve(key)) {
-        answer(origin, applied.results[i], {});
-      }
+      resolve(command_key(applied.commands[i]), applied.results[i]);
     }
   }
   out_->decided.push_back(std::move(applied.block));
 }
 
-// Whom the block that was applied last answers.
-std::vector<Origin> Replica::Impl::resolve(const CommandKey& key) {
-  if (!key.opens_session()) return requests_.resolve(key);
-  // What waits is proposed above the barrier only; up to there stand copies of other days.
-  if (!leader_ || applied_slot() <= barrier_) return {};
-  return requests_.resolve_proposed(key);
+// Answers those to whom the block that was applied last owes it.
+void Replica::Impl::resolve(const CommandKey& key, const kv::CommandResult& result) {
+  const auto tell = [&](const Origin& origin) { answer(origin, result, {}); };
+  if (!key.opens_session()) {
+    requests_.resolve(key, tell);
+  } else if (leader_ && applied_slot() > barrier_) {
+    // What waits is proposed above the barrier only; up to there stand copies of other days.
+    requests_.resolve_proposed(key, tell);
+  }
 }
 
 // --- divergence ------------------------------------------------------------------------------

@@ -141,7 +141,7 @@ class Replica::Impl {
   void dispatch(std::uint64_t id);
   void forward_due(Instant before);
   void propose_queued();
-  [[nodiscard]] std::vector<Origin> resolve(const CommandKey& key);
+  void resolve(const CommandKey& key, const kv::CommandResult& result);
   void answer(const Origin& origin, const kv::CommandResult& result, std::string message);
   void answer_read(const ClientRead& read);
   void refuse_read(const Reader& reader, ErrorCode code, std::string message);

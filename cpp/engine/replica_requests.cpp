@@ -134,7 +134,8 @@ void Replica::Impl::on(NodeId from, const paxos::ForwardReply& message) {
     answer(requests_.take(message.id)->origin, result, {});
     return;
   }
-  for (const auto& origin : requests_.resolve(CommandKey(request->key))) answer(origin, result, {});
+  requests_.resolve(CommandKey(request->key),
+                    [&](const Origin& origin) { answer(origin, result, {}); });
 }
 
 void Replica::Impl::propose_queued() {

@@ -13,95 +13,168 @@ CommandKey command_key(std::string_view command) {
           Sequence(read_le<std::uint64_t>(command, 16))};
 }
 
+std::uint64_t Requests::hash_of(std::uint64_t word, std::uint64_t other) const {
+  // The finalizer of SplitMix64, twice.
+  const auto scramble = [](std::uint64_t z) {
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return z ^ (z >> 31);
+  };
+  return scramble(scramble(word ^ salt_) + other);
+}
+
+std::uint64_t Requests::hash_of(const CommandKey& key) const {
+  return hash_of(key.session.value(), key.sequence.value());
+}
+
+std::uint64_t Requests::hash_of(const RemoteOrigin& origin) const {
+  return hash_of(origin.id, origin.node.value());
+}
+
+Requests::Place Requests::find_place(std::uint64_t id) const {
+  return by_id_.find(hash_of(id), [&](Place place) { return slots_[place].id == id; });
+}
+
+Requests::Place Requests::find_first(const CommandKey& key) const {
+  return by_key_.find(hash_of(key), [&](Place place) { return slots_[place].request.key == key; });
+}
+
+bool Requests::knows(const RemoteOrigin& origin) const {
+  return remote_.find(hash_of(origin), [&](Place place) {
+    const auto* remote = std::get_if<RemoteOrigin>(&slots_[place].request.origin);
+    return remote != nullptr && *remote == origin;
+  }) != kNowhere;
+}
+
 std::uint64_t Requests::admit(Origin origin, SharedBytes command, CommandKey key, Instant expires,
                               std::uint8_t hops) {
   const std::uint64_t id = next_id_++;
-  if (const auto* remote = std::get_if<RemoteOrigin>(&origin)) remote_[*remote] = id;
-  by_key_[key].push_back(id);
-  by_expiry_.emplace(expires, id);
+  if (free_.empty()) {
+    free_.push_back(static_cast<Place>(slots_.size()));
+    slots_.emplace_back();
+  }
+  const Place place = free_.back();
+  free_.pop_back();
+  by_id_.add(hash_of(id), place);
+  by_expiry_.add({expires, id, place});
+  if (const auto* remote = std::get_if<RemoteOrigin>(&origin)) {
+    remote_.add(hash_of(*remote), place);
+  }
   bytes_ += command.size();
-  Request request;
-  request.origin = origin;
-  request.command = std::move(command);
-  request.key = key;
-  request.expires = expires;
-  request.hops = hops;
-  requests_.emplace_hint(requests_.end(), id, std::move(request));
+  Slot& slot = slots_[place];
+  slot.id = id;
+  slot.is_taken = true;
+  slot.request = {};
+  slot.request.origin = origin;
+  slot.request.command = std::move(command);
+  slot.request.key = key;
+  slot.request.expires = expires;
+  slot.request.hops = hops;
+  const Place first = find_first(key);
+  if (first == kNowhere) {
+    by_key_.add(hash_of(key), place);
+    slot.twin_before = slot.twin_after = place;
+  } else {
+    slot.twin_before = slots_[first].twin_before;
+    slot.twin_after = first;
+    slots_[slot.twin_before].twin_after = place;
+    slots_[first].twin_before = place;
+  }
   return id;
 }
 
 void Requests::enqueue(std::uint64_t id) {
-  auto& request = requests_.at(id);
+  enqueue_at(find_place(id));
+}
+
+void Requests::enqueue_at(Place place) {
+  Slot& slot = slots_[place];
+  Request& request = slot.request;
   if (request.stage == Stage::queued || request.stage == Stage::proposed) return;
-  for (const std::uint64_t twin : by_key_.at(request.key)) {
-    const auto& other = requests_.at(twin);
+  request.stage = Stage::queued;
+  for (Place twin = slot.twin_after; twin != place; twin = slots_[twin].twin_after) {
+    const Request& other = slots_[twin].request;
     if (other.stage != Stage::queued && other.stage != Stage::proposed) continue;
     request.stage = other.stage;
     request.was_proposed = request.was_proposed || other.stage == Stage::proposed;
-    if (other.stage == Stage::queued) {  // whichever lives longer takes the place in the queue
-      queue_.push_back(id);
-      queued_bytes_ += request.command.size();
-    }
-    return;
+    break;
   }
-  request.stage = Stage::queued;
-  queue_.push_back(id);
+  // Of twins in the queue, whichever lives longer takes the place.
+  if (request.stage == Stage::proposed) return;
+  queue_.push_back(slot.id);
   queued_bytes_ += request.command.size();
 }
 
 std::vector<SharedBytes> Requests::cut_batch(std::size_t bytes_max, std::size_t count_max) {
   std::vector<SharedBytes> batch;
+  batch.reserve(std::min(queue_.size(), count_max));
   std::size_t bytes = 0;
   while (!queue_.empty() && batch.size() < count_max) {
-    const auto found = requests_.find(queue_.front());
+    const Place place = find_place(queue_.front());
     // The request may have ended, or a twin of it may have been cut before it.
-    if (found == requests_.end() || found->second.stage != Stage::queued) {
+    if (place == kNowhere || slots_[place].request.stage != Stage::queued) {
       queue_.pop_front();
       continue;
     }
-    const SharedBytes& command = found->second.command;
+    const SharedBytes& command = slots_[place].request.command;
     if (!batch.empty() && bytes + command.size() > bytes_max) break;
     bytes += command.size();
     batch.push_back(command);
     queue_.pop_front();
-    for (const std::uint64_t twin : by_key_.at(found->second.key)) {
-      auto& request = requests_.at(twin);
-      if (request.stage != Stage::queued) continue;
-      request.stage = Stage::proposed;
-      request.was_proposed = true;
-      queued_bytes_ -= request.command.size();
-    }
+    Place twin = place;
+    do {
+      Request& request = slots_[twin].request;
+      if (request.stage == Stage::queued) {
+        request.stage = Stage::proposed;
+        request.was_proposed = true;
+        queued_bytes_ -= request.command.size();
+      }
+      twin = slots_[twin].twin_after;
+    } while (twin != place);
   }
   return batch;
 }
 
+std::vector<Requests::Place> Requests::in_order() const {
+  std::vector<Place> places;
+  places.reserve(size());
+  for (Place place = 0; place < slots_.size(); ++place) {
+    if (slots_[place].is_taken) places.push_back(place);
+  }
+  std::sort(places.begin(), places.end(),
+            [&](Place a, Place b) { return slots_[a].id < slots_[b].id; });
+  return places;
+}
+
 void Requests::on_leadership_lost() {
-  for (auto& [id, request] : requests_) {
-    if (request.stage == Stage::queued || request.stage == Stage::proposed) {
-      request.stage = Stage::waiting;
-    }
+  for (auto& slot : slots_) {
+    auto& stage = slot.request.stage;
+    if (stage == Stage::queued || stage == Stage::proposed) stage = Stage::waiting;
   }
   queue_.clear();
   queued_bytes_ = 0;
 }
 
 void Requests::on_leadership_won() {
-  for (const auto& [id, request] : requests_) enqueue(id);
+  for (const Place place : in_order()) enqueue_at(place);
 }
 
 std::vector<std::uint64_t> Requests::to_be_sent(Instant before) const {
   std::vector<std::uint64_t> ids;
-  for (const auto& [id, request] : requests_) {
+  for (const Slot& slot : slots_) {
+    const Request& request = slot.request;
+    if (!slot.is_taken) continue;
     if (request.stage == Stage::waiting ||
         (request.stage == Stage::forwarded && request.sent_at <= before)) {
-      ids.push_back(id);
+      ids.push_back(slot.id);
     }
   }
+  std::sort(ids.begin(), ids.end());
   return ids;
 }
 
 void Requests::mark_forwarded(std::uint64_t id, NodeId to, Instant now) {
-  auto& request = requests_.at(id);
+  auto& request = at(id);
   request.stage = Stage::forwarded;
   request.sends += 1;
   request.sent_to = to;
@@ -109,7 +182,7 @@ void Requests::mark_forwarded(std::uint64_t id, NodeId to, Instant now) {
 }
 
 void Requests::mark_refused(std::uint64_t id, NodeId by) {
-  auto& request = requests_.at(id);
+  auto& request = at(id);
   if (request.stage != Stage::forwarded || request.sent_to != by) return;
   request.stage = Stage::waiting;
   // With one send out and that one refused, nothing can have come of it.
@@ -117,61 +190,51 @@ void Requests::mark_refused(std::uint64_t id, NodeId by) {
 }
 
 const Requests::Request* Requests::find(std::uint64_t id) const {
-  const auto found = requests_.find(id);
-  return found == requests_.end() ? nullptr : &found->second;
-}
-
-std::vector<Origin> Requests::resolve(const CommandKey& key) {
-  std::vector<Origin> origins;
-  const auto found = by_key_.find(key);
-  if (found == by_key_.end()) return origins;
-  const std::vector<std::uint64_t> ids = found->second;
-  for (const std::uint64_t id : ids) origins.push_back(take(id)->origin);
-  return origins;
-}
-
-std::vector<Origin> Requests::resolve_proposed(const CommandKey& key) {
-  std::vector<Origin> origins;
-  const auto found = by_key_.find(key);
-  if (found == by_key_.end()) return origins;
-  const std::vector<std::uint64_t> ids = found->second;
-  for (const std::uint64_t id : ids) {
-    if (requests_.at(id).stage == Stage::proposed) origins.push_back(take(id)->origin);
-  }
-  return origins;
+  const Place place = find_place(id);
+  return place == kNowhere ? nullptr : &slots_[place].request;
 }
 
 std::optional<Requests::Request> Requests::take(std::uint64_t id) {
-  const auto found = requests_.find(id);
-  if (found == requests_.end()) return std::nullopt;
-  Request request = std::move(found->second);
-  requests_.erase(found);
-  forget(id, request);
-  return request;
+  const Place place = find_place(id);
+  if (place == kNowhere) return std::nullopt;
+  return end(place);
 }
 
-void Requests::forget(std::uint64_t id, const Request& request) {
+Requests::Request Requests::end(Place place) {
+  Slot& slot = slots_[place];
+  const bool is_first = slot.twin_after != place && find_first(slot.request.key) == place;
+  Request request = std::move(slot.request);
   bytes_ -= request.command.size();
   if (request.stage == Stage::queued) queued_bytes_ -= request.command.size();
-  if (const auto* remote = std::get_if<RemoteOrigin>(&request.origin)) remote_.erase(*remote);
-  by_expiry_.erase({request.expires, id});
-  const auto twins = by_key_.find(request.key);
-  std::erase(twins->second, id);
-  if (twins->second.empty()) by_key_.erase(twins);
+  by_id_.remove(hash_of(slot.id), place);
+  by_expiry_.remove(place);
+  if (const auto* remote = std::get_if<RemoteOrigin>(&request.origin)) {
+    remote_.remove(hash_of(*remote), place);
+  }
+  if (slot.twin_after == place) {
+    by_key_.remove(hash_of(request.key), place);
+  } else {
+    slots_[slot.twin_before].twin_after = slot.twin_after;
+    slots_[slot.twin_after].twin_before = slot.twin_before;
+    if (is_first) by_key_.replace(hash_of(request.key), place, slot.twin_after);
+  }
+  slot.request.stage = Stage::waiting;
+  slot.is_taken = false;
+  free_.push_back(place);
+  return request;
 }
 
 std::vector<Requests::Request> Requests::take_expired(Instant now) {
   std::vector<Request> expired;
-  while (!by_expiry_.empty() && by_expiry_.begin()->first <= now) {
-    auto request = take(by_expiry_.begin()->second);
-    invariant(request.has_value(), "every expiry belongs to a request");
-    expired.push_back(std::move(*request));
+  while (!by_expiry_.empty() && by_expiry_.front().expires <= now) {
+    expired.push_back(end(by_expiry_.front().place));
   }
   return expired;
 }
 
 void Requests::describe(std::vector<QueuedItem>& items, std::size_t count_max) const {
-  for (const auto& [id, request] : requests_) {
+  for (const Place place : in_order()) {
+    const Request& request = slots_[place].request;
     if (items.size() >= count_max) return;
     QueuedItem item;
     switch (request.stage) {
@@ -199,12 +262,13 @@ void Requests::describe(std::vector<QueuedItem>& items, std::size_t count_max) c
 }
 
 void Requests::hash_into(StateHasher& hasher) const {
-  // The limits are those of the settings. The three tables beside the requests find them by key,
-  // origin and expiry, and follow from them: ids rise, so twins stand in the order of their ids.
-  const auto& [limits, next_id, requests, by_key, remote, by_expiry, queue, queued_bytes, bytes] =
-      *this;
-  hasher.add(next_id, requests.size(), queue, queued_bytes, bytes);
-  for (const auto& [id, request] : requests) {
+  // The limits are those of the settings. In which slots the requests stand, and the tables that
+  // find them there, make no difference: ids rise, so twins stand in the order of their ids.
+  const auto& [limits, next_id, salt, slots, free, by_id, by_key, remote, by_expiry, queue,
+               queued_bytes, bytes] = *this;
+  hasher.add(next_id, size(), queue, queued_bytes, bytes);
+  for (const Place place : in_order()) {
+    const auto& [id, request, twin_before, twin_after, is_taken] = slots[place];
     const auto& [origin, command, key, expires, stage, was_proposed, sends, sent_to, sent_at,
                  hops] = request;
     hasher.add(id, command, key.session, key.sequence, expires, stage, was_proposed, sends, hops);

@@ -4,12 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <optional>
-#include <set>
 #include <string>
-#include <unordered_map>
-#include <utility>
 #include <variant>
 #include <vector>
 
@@ -17,7 +13,9 @@
 #include "base/ids.hpp"
 #include "base/state_hasher.hpp"
 #include "base/time.hpp"
+#include "engine/expiry_queue.hpp"
 #include "engine/io.hpp"
+#include "engine/place_index.hpp"
 #include "engine/settings.hpp"
 #include "engine/status.hpp"
 #include "kv/command.hpp"
@@ -82,21 +80,22 @@ class Requests {
 
   // `first_id` is drawn anew for every life of the replica: an answer to a request of an earlier
   // life must not pass for the answer to one of this life.
-  Requests(const Limits& limits, std::uint64_t first_id) : limits_(limits), next_id_(first_id) {}
+  Requests(const Limits& limits, std::uint64_t first_id)
+      : limits_(limits), next_id_(first_id), salt_(first_id) {}
 
   [[nodiscard]] bool is_full() const {
-    return requests_.size() >= limits_.pending_requests_max || bytes_ >= limits_.pending_bytes_max;
+    return size() >= limits_.pending_requests_max || bytes_ >= limits_.pending_bytes_max;
   }
   [[nodiscard]] bool queue_is_full() const {
     return queue_.size() >= limits_.queue_commands_max || queued_bytes_ >= limits_.queue_bytes_max;
   }
-  [[nodiscard]] bool empty() const { return requests_.empty(); }
-  [[nodiscard]] std::size_t size() const { return requests_.size(); }
+  [[nodiscard]] bool empty() const { return size() == 0; }
+  [[nodiscard]] std::size_t size() const { return slots_.size() - free_.size(); }
   [[nodiscard]] std::size_t queued() const { return queue_.size(); }
   [[nodiscard]] std::size_t queued_bytes() const { return queued_bytes_; }
 
-  // The id under which the origin's request is already here: a forward that was sent again.
-  [[nodiscard]] bool knows(const RemoteOrigin& origin) const { return remote_.contains(origin); }
+  // Whether the origin's request is already here: a forward that was sent again.
+  [[nodiscard]] bool knows(const RemoteOrigin& origin) const;
 
   // Takes in a request as `waiting`; returns its id.
   std::uint64_t admit(Origin origin, SharedBytes command, CommandKey key, Instant expires,
@@ -117,17 +116,32 @@ class Requests {
   void mark_forwarded(std::uint64_t id, NodeId to, Instant now);
   // The forward had no effect there; try elsewhere.
   void mark_refused(std::uint64_t id, NodeId by);
+  // Null if it ended. Valid until a request is admitted or ends.
   [[nodiscard]] const Request* find(std::uint64_t id) const;
 
-  // All requests with this key end; their origins are to be answered.
-  [[nodiscard]] std::vector<Origin> resolve(const CommandKey& key);
+  // All requests with this key end, the oldest first; answer(origin) is called for each.
+  template <class Answer>
+  void resolve(const CommandKey& key, Answer&& answer) {
+    for (Place at = find_first(key); at != kNowhere; at = find_first(key)) answer(end(at).origin);
+  }
   // Of the requests with this key only those end that stand in a slot of this leadership.
-  [[nodiscard]] std::vector<Origin> resolve_proposed(const CommandKey& key);
+  template <class Answer>
+  void resolve_proposed(const CommandKey& key, Answer&& answer) {
+    const Place first = find_first(key);
+    if (first == kNowhere) return;
+    // The last one is known before any of them ends.
+    const Place last = slots_[first].twin_before;
+    for (Place at = first, next = at;; at = next) {
+      next = slots_[at].twin_after;
+      if (slots_[at].request.stage == Stage::proposed) answer(end(at).origin);
+      if (at == last) return;
+    }
+  }
   // One request ends.
   [[nodiscard]] std::optional<Request> take(std::uint64_t id);
   // When the time of one of them is over next; never() if none is here.
   [[nodiscard]] Instant next_expiry() const {
-    return by_expiry_.empty() ? Instant::never() : by_expiry_.begin()->first;
+    return by_expiry_.empty() ? Instant::never() : by_expiry_.front().expires;
   }
   // Those whose time is over by `now`.
   [[nodiscard]] std::vector<Request> take_expired(Instant now);
@@ -137,20 +151,41 @@ class Requests {
   void hash_into(StateHasher& hasher) const;
 
  private:
-  struct KeyHash {
-    std::size_t operator()(const CommandKey& key) const noexcept {
-      return std::hash<std::uint64_t>{}(key.session.value() * 0x9e3779b97f4a7c15 ^
-                                        key.sequence.value());
-    }
+  using Place = PlaceIndex::Place;
+  static constexpr Place kNowhere = PlaceIndex::kNowhere;
+
+  // Where a request stands from its arrival until its answer; then the slot is another's.
+  struct Slot {
+    std::uint64_t id = 0;
+    Request request;
+    // The requests with one key form a ring, in the order of their ids.
+    Place twin_before = 0;
+    Place twin_after = 0;
+    bool is_taken = false;
   };
-  void forget(std::uint64_t id, const Request& request);
+
+  // Nobody who chooses sessions and sequences knows the salt, so nobody chooses hashes.
+  [[nodiscard]] std::uint64_t hash_of(std::uint64_t word, std::uint64_t other = 0) const;
+  [[nodiscard]] std::uint64_t hash_of(const CommandKey& key) const;
+  [[nodiscard]] std::uint64_t hash_of(const RemoteOrigin& origin) const;
+  [[nodiscard]] Place find_place(std::uint64_t id) const;
+  [[nodiscard]] Place find_first(const CommandKey& key) const;
+  [[nodiscard]] Request& at(std::uint64_t id) { return slots_[find_place(id)].request; }
+  void enqueue_at(Place place);
+  // All of them, in the order of their ids.
+  [[nodiscard]] std::vector<Place> in_order() const;
+  // The request ends; its slot is free.
+  Request end(Place place);
 
   Limits limits_;
   std::uint64_t next_id_;
-  std::map<std::uint64_t, Request> requests_;
-  std::unordered_map<CommandKey, std::vector<std::uint64_t>, KeyHash> by_key_;
-  std::map<RemoteOrigin, std::uint64_t> remote_;
-  std::set<std::pair<Instant, std::uint64_t>> by_expiry_;
+  std::uint64_t salt_;
+  std::vector<Slot> slots_;
+  std::vector<Place> free_;
+  PlaceIndex by_id_;
+  PlaceIndex by_key_;  // the oldest one with each key
+  PlaceIndex remote_;  // by their origin
+  ExpiryQueue by_expiry_;
   // Ids of requests in stage `queued`; ids of requests that ended meanwhile may stand in between.
   std::deque<std::uint64_t> queue_;
   std::size_t queued_bytes_ = 0;
