@@ -208,7 +208,7 @@ class System(ABC):
         leader = self.leader()
         before = {node: process.cpu_seconds() for node, process in self.processes.items()}
         generator_before = children_cpu_seconds()
-        generator = self.generator(via or [leader])
+        generator = ["nice", "-n", str(load.nice), *self.generator(via or [leader])]
         parts = load.parts()
         with ThreadPoolExecutor(len(parts)) as pool:
             runs = [

@@ -31,6 +31,8 @@ class Load:
     keys: int = 10_000
     deadline: float = 5
     generators: int = 1  # processes, of which each has a session of its own
+    outstanding_max: int = 0  # of each generator, in an open loop; 0: its default
+    nice: int = 0  # generators that are nice take what of the processors the nodes leave
 
     def options(self) -> list[str]:
         """The options that both generators share."""
@@ -43,6 +45,7 @@ class Load:
             f"--duration={round(self.seconds * 1000)}ms",
             f"--warm-up={round(self.warm_up * 1000)}ms",
             f"--deadline={round(self.deadline * 1000)}ms",
+            *([f"--outstanding-max={self.outstanding_max}"] if self.outstanding_max else []),
         ]
 
     def parts(self) -> list[Load]:
@@ -69,8 +72,9 @@ def together(parts: list[dict[str, Any]]) -> dict[str, Any]:
     """What several generators measured at the same time: sums, and the worst of the latencies."""
     found = dict(parts[0])
     found["ok"] = all(part["ok"] for part in parts)
-    for name in ("completed", "failed", "per_second", "connections"):
-        found[name] = sum(part[name] for part in parts)
+    for name in ("begun", "completed", "failed", "unfinished", "per_second", "connections"):
+        if name in found:  # etcd's generator tells less
+            found[name] = sum(part[name] for part in parts)
     found["latency_ms"] = {
         name: max(part["latency_ms"][name] for part in parts) for name in found["latency_ms"]
     }

@@ -214,9 +214,14 @@ class CommandLine {
                {"put", "get", "mixed"});
     auto* outstanding = add_whole(*app, "--outstanding", bench_.outstanding,
                                   "Closed loop: requests always under way", {1, 4096});
-    add_real(*app, "--rate", bench_.rate,
-             "Open loop instead: requests begun per second, come what may", {0.1, 1e6})
-        ->excludes(outstanding);
+    auto* rate =
+        add_real(*app, "--rate", bench_.rate,
+                 "Open loop instead: requests begun per second, come what may", {0.1, 1e6});
+    rate->excludes(outstanding);
+    add_whole(*app, "--outstanding-max", bench_.outstanding_max,
+              "Open loop: requests under way at most; one more ends with `overloaded`",
+              {1, 1'000'000})
+        ->needs(rate);
     add_time(*app, "--duration", bench_.duration, "Measured time");
     add_time(*app, "--warm-up", bench_.warm_up, "Time before that", "0ms");
     add_time(*app, "--grace", bench_.grace, "How long to wait for requests under way at the end",

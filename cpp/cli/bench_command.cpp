@@ -14,9 +14,6 @@
 namespace paxledger::cli {
 namespace {
 
-// In an open loop the requests wait here, visibly, and not in the load generator.
-constexpr std::size_t kOpenLoopOutstanding = 100'000;
-
 Result<LoadPlan> plan_of(const BenchArguments& arguments) {
   LoadPlan plan;
   plan.workload = arguments.workload == "get"     ? Workload::get
@@ -79,6 +76,7 @@ Json result_json(const BenchArguments& arguments, const LoadPlan& plan, const Lo
   json["loop"] = plan.rate > 0 ? "open" : "closed";
   if (plan.rate > 0) {
     json["rate"] = plan.rate;
+    json["outstanding_max"] = arguments.outstanding_max;
   } else {
     json["outstanding"] = plan.outstanding;
   }
@@ -200,7 +198,7 @@ ExitCode bench(const CommonOptions& options, const BenchArguments& arguments) {
   to.spread = arguments.any_node;
   to.session_ttl = std::chrono::seconds(30);
   to.outstanding_max =
-      plan->rate > 0 ? kOpenLoopOutstanding : std::max<std::size_t>(plan->outstanding, 1024);
+      plan->rate > 0 ? arguments.outstanding_max : std::max<std::size_t>(plan->outstanding, 1024);
   if (target->configuration) to.cluster = target->configuration->cluster_id;
   auto db = client::Client::connect(std::move(to));
   if (!db) return report(options, db.error());

@@ -14,6 +14,8 @@ struct BenchArguments {
   std::string workload = "put";
   std::size_t outstanding = 64;
   double rate = 0;
+  // In an open loop, where requests wait in the client, visibly, and not before they begin.
+  std::size_t outstanding_max = 100'000;
   std::string duration = "10s";
   std::string warm_up = "1s";
   std::string grace = "10s";

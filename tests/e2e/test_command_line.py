@@ -386,6 +386,17 @@ def test_bench_reports_percentiles_as_text_and_json(cluster: Cluster) -> None:
     assert "P99" in text
 
 
+def test_an_open_loop_refuses_what_is_more_than_it_may_have_under_way(cluster: Cluster) -> None:
+    short = ("--duration", "500ms", "--warm-up", "0ms", "-o", "json")
+    refused = cluster.command("bench", "--rate", "100000", "--outstanding-max", "1", *short)
+    found = json.loads(refused.stdout)
+    assert refused.returncode == NO_QUORUM, refused
+    assert set(found["errors"]) == {"overloaded"}, found
+    assert found["completed"] > 0
+    assert found["failed"] == found["errors"]["overloaded"]
+    assert cluster.command("bench", "--outstanding-max", "1", *short).returncode == USAGE
+
+
 @pytest.fixture
 def small_lab(make_cluster: MakeCluster) -> Iterator[Cluster]:
     """Three nodes for `paxledger up`; whatever happens, they end with the test."""

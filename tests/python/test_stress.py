@@ -83,6 +83,7 @@ def test_several_generators_share_a_load_and_their_errors_are_summed() -> None:
     assert sum(part.rate for part in parts) == pytest.approx(1200)
     part = {
         "ok": False,
+        "begun": 7,
         "completed": 5,
         "failed": 2,
         "per_second": 5.0,
@@ -93,6 +94,7 @@ def test_several_generators_share_a_load_and_their_errors_are_summed() -> None:
     }
     found = generators.together([part, {**part, "errors": {}}, part])
     assert found["completed"] == 15
+    assert found["begun"] == 21
     assert found["errors"] == {"overloaded": 4}
 
 
