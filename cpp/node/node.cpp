@@ -214,8 +214,6 @@ void Node::turn() {
   begin_reads(out);
   if (replica_->next_deadline() <= now_) replica_->step(engine::TimerFired{wall_now()}, now_, out);
   hand_out(out);
-  flush_replies();
-  peers_->flush(now_);
   if (repair_wanted_) repair(*std::exchange(repair_wanted_, std::nullopt));
 }
 
@@ -231,12 +229,23 @@ void Node::release_durable(engine::Output& out) {
 }
 
 void Node::hand_out(engine::Output& out) {
+  counters_.peer_messages_out += out.send_now.size();
+  peers_->post(std::move(out.send_now));
+  for (engine::Reply& reply : out.replies) {
+    local_reads_.end(reply.request);
+    linearizable_reads_.end(reply.request);
+    if (const auto origin = desk_.settle(reply.request)) {
+      clients_->reply(origin->connection, to_client_reply(*origin, std::move(reply)));
+    }
+  }
+  // Who waits for a message is served before the threads of the disk: the one that is woken may
+  // take this thread's processor, and meanwhile a peer's disk could work beside our own.
+  flush_replies();
+  peers_->flush(now_);
   if (!out.persist.empty()) {
     held_.hold(out.persist.ticket, std::move(out.persist.send_after), now_);
     keeper_->submit(out.persist.ticket, std::move(out.persist.records));
   }
-  counters_.peer_messages_out += out.send_now.size();
-  peers_->post(std::move(out.send_now));
   if (!out.decided.empty()) {
     counters_.blocks_decided += out.decided.size();
     for (const ledger::Block& block : out.decided) {
@@ -245,13 +254,6 @@ void Node::hand_out(engine::Output& out) {
     keeper_->append(std::move(out.decided));
   }
   if (out.sync_blocks) keeper_->sync_blocks();
-  for (engine::Reply& reply : out.replies) {
-    local_reads_.end(reply.request);
-    linearizable_reads_.end(reply.request);
-    if (const auto origin = desk_.settle(reply.request)) {
-      clients_->reply(origin->connection, to_client_reply(*origin, std::move(reply)));
-    }
-  }
   for (const engine::LoadBlocks& wanted : out.loads) {
     // The peer asks again if its question is dropped here.
     if (!block_reads_.begin_for_peer()) break;
