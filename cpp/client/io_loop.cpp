@@ -69,7 +69,9 @@ IoLoop::IoLoop(const Options& options, net::Context context, net::Wakeup wakeup)
       wakeup_(std::move(wakeup)),
       dispatcher_(options, Seed{draw_session_id().value()}),
       writer_(options.cluster.value_or(wire::kAnyCluster)),
-      connections_(options.endpoints.size() * options.connections) {}
+      connections_(options.endpoints.size() * options.connections) {
+  poller_.add(wakeup_.fd());
+}
 
 IoLoop::~IoLoop() {
   close();
@@ -142,9 +144,9 @@ void IoLoop::run() {
   }
   for (Connection& connection : connections_) {
     if (!connection.is_open()) continue;
-    zmq_socket_monitor(connection.dealer.handle(), nullptr, 0);
-    connection.monitor.close();
-    connection.dealer.close();
+    zmq_socket_monitor(connection.dealer->raw().handle(), nullptr, 0);
+    connection.monitor.reset();
+    connection.dealer.reset();
   }
   const std::lock_guard lock(mutex_);
   ended_ = true;
@@ -157,7 +159,6 @@ bool IoLoop::take_submitted() {
   bool abandoned = false;
   {
     const std::lock_guard lock(mutex_);
-    asleep_ = false;
     taken.swap(submitted_);
     close_requested = close_requested_;
     abandoned = abandoned_;
@@ -183,20 +184,16 @@ void IoLoop::flush() {
         continue;
       }
     }
-    try {
-      while (dispatcher_.has_outbox(link) &&
-             (connection.dealer.get(zmq::sockopt::events) & ZMQ_POLLOUT) != 0) {
-        for (const auto& request : dispatcher_.take_packet(link, Clock::now())) {
-          if (writer_.add(request)) continue;
-          (void)connection.dealer.send(zmq::buffer(writer_.finish()), zmq::send_flags::dontwait);
-          invariant(writer_.add(request), "an empty packet takes any request within the limits");
-        }
-        if (writer_.empty()) break;
-        // What cannot be sent now counts as sent and not answered, and is asked elsewhere.
-        (void)connection.dealer.send(zmq::buffer(writer_.finish()), zmq::send_flags::dontwait);
+    // What cannot be sent now counts as sent and not answered, and is asked elsewhere.
+    const auto send = [&] { static_cast<void>(connection.dealer->send({}, writer_.finish())); };
+    while (dispatcher_.has_outbox(link) && connection.dealer->is_writable()) {
+      for (const auto& request : dispatcher_.take_packet(link, Clock::now())) {
+        if (writer_.add(request)) continue;
+        send();
+        invariant(writer_.add(request), "an empty packet takes any request within the limits");
       }
-    } catch (const zmq::error_t&) {
-      dispatcher_.disconnected(link, Clock::now());
+      if (writer_.empty()) break;
+      send();
     }
   }
 }
@@ -218,42 +215,40 @@ Result<void> IoLoop::open(std::size_t link) {
   if (auto steady = watch_half_open(*dealer); !steady) return steady;
   const std::string& endpoint = options_.endpoints[link % options_.endpoints.size()];
   if (auto connected = net::connect(*dealer, endpoint); !connected) return connected;
-  connection.dealer = std::move(*dealer);
-  connection.monitor = std::move(*monitor);
+  poller_.add(connection.dealer.emplace(std::move(*dealer)));
+  poller_.add(connection.monitor.emplace(std::move(*monitor)));
+  open_links_.push_back(link);
   return {};
 }
 
 void IoLoop::poll() {
-  items_.clear();
-  item_links_.clear();
-  items_.push_back({nullptr, wakeup_.fd(), ZMQ_POLLIN, 0});
-  for (std::size_t link = 0; link < connections_.size(); ++link) {
-    Connection& connection = connections_[link];
-    if (!connection.is_open()) continue;
-    const auto events =
-        static_cast<short>(dispatcher_.has_outbox(link) ? ZMQ_POLLIN | ZMQ_POLLOUT : ZMQ_POLLIN);
-    items_.push_back({connection.dealer.handle(), 0, events, 0});
-    items_.push_back({connection.monitor.handle(), 0, ZMQ_POLLIN, 0});
-    item_links_.push_back(link);
-  }
-  long timeout_ms = -1;
-  if (!dispatcher_.idle()) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(next_tick_ - Clock::now());
-    timeout_ms = static_cast<long>(std::max<std::int64_t>(left.count(), 0));
+  std::optional<Duration> timeout;
+  if (!dispatcher_.idle()) timeout = next_tick_ - Clock::now();
+  // flush() left what a connection did not take. If it takes more by now, that is no reason to
+  // sleep; else its descriptor will tell.
+  for (const std::size_t link : open_links_) {
+    if (dispatcher_.has_outbox(link) && connections_[link].dealer->is_writable()) {
+      timeout = Duration::zero();
+    }
   }
   {
     const std::lock_guard lock(mutex_);
-    if (!submitted_.empty()) timeout_ms = 0;
-    asleep_ = timeout_ms != 0;
+    if (!submitted_.empty()) timeout = Duration::zero();
+    asleep_ = !timeout || *timeout > Duration::zero();
   }
-  if (zmq_poll(items_.data(), static_cast<int>(items_.size()), timeout_ms) < 0) return;  // EINTR
-  if ((items_[0].revents & ZMQ_POLLIN) != 0) wakeup_.clear();
-  for (std::size_t i = 0; i < item_links_.size(); ++i) {
+  poller_.wait(timeout);
+  {
+    // From here on whoever submits, callbacks above all, finds the loop at work.
+    const std::lock_guard lock(mutex_);
+    asleep_ = false;
+  }
+  if (poller_.readable(0)) wakeup_.clear();
+  for (std::size_t i = 0; i < open_links_.size(); ++i) {
     // Replies before the news of a broken connection, behind which they may have come.
-    if ((items_[1 + 2 * i].revents & ZMQ_POLLIN) != 0) receive(item_links_[i]);
-    if ((items_[2 + 2 * i].revents & ZMQ_POLLIN) != 0) {
-      receive(item_links_[i]);
-      observe(item_links_[i]);
+    if (poller_.readable(1 + 2 * i)) receive(open_links_[i]);
+    if (poller_.readable(2 + 2 * i)) {
+      receive(open_links_[i]);
+      observe(open_links_[i]);
     }
   }
 }
@@ -261,13 +256,17 @@ void IoLoop::poll() {
 void IoLoop::receive(std::size_t link) {
   // Bounded, so that one flooding node does not keep the others waiting.
   constexpr int kPacketsMax = 64;
-  zmq::message_t frame;
+  Connection& connection = connections_[link];
   for (int packets = 0; packets < kPacketsMax; ++packets) {
-    const int size = zmq_msg_recv(frame.handle(), connections_[link].dealer.handle(), ZMQ_DONTWAIT);
-    if (size < 0) return;
-    const bool last = !frame.more();
-    auto packet = wire::decode_replies(SharedBytes(frame.to_string()));
-    if (!packet || !last) {
+    using Got = net::FrameReader::Got;
+    const Got got = connection.dealer->read(connection.replies);
+    if (got == Got::nothing || got == Got::failed) return;
+    if (got != Got::message || connection.replies.count() != 1) {
+      dispatcher_.count_malformed();
+      continue;
+    }
+    auto packet = wire::decode_replies(net::octets_of(connection.replies.frame(0)));
+    if (!packet) {
       dispatcher_.count_malformed();
       continue;
     }
@@ -295,16 +294,11 @@ void IoLoop::refused_as_foreign(std::size_t link, const wire::ReplyPacket& packe
 
 void IoLoop::observe(std::size_t link) {
   // An event is two frames: number:u16 and value:u32 in host order, then the address.
-  zmq::message_t frame;
-  while (zmq_msg_recv(frame.handle(), connections_[link].monitor.handle(), ZMQ_DONTWAIT) >= 0) {
+  Connection& connection = connections_[link];
+  while (connection.monitor->read(connection.events) == net::FrameReader::Got::message) {
+    const zmq::message_t& frame = connection.events.frame(0);
     std::uint16_t event = 0;
     if (frame.size() >= sizeof event) std::memcpy(&event, frame.data(), sizeof event);
-    if (frame.more()) {
-      zmq::message_t address;
-      if (zmq_msg_recv(address.handle(), connections_[link].monitor.handle(), ZMQ_DONTWAIT) < 0) {
-        return;
-      }
-    }
     if ((event & kDialEvents) != 0) dispatcher_.dialled(link, event == ZMQ_EVENT_CONNECTED);
     if ((event & kUpEvents) != 0) dispatcher_.connected(link, Clock::now());
     if ((event & kDownEvents) != 0) dispatcher_.disconnected(link, Clock::now());

@@ -6,16 +6,19 @@
 #include <cstddef>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
-#include <zmq.hpp>
 
 #include "base/result.hpp"
 #include "client/client.hpp"
 #include "client/dispatcher.hpp"
 #include "client/request.hpp"
 #include "net/context.hpp"
+#include "net/frames.hpp"
+#include "net/polled_socket.hpp"
+#include "net/poller.hpp"
 #include "net/wakeup.hpp"
 #include "wire/client_codec.hpp"
 
@@ -45,9 +48,11 @@ class IoLoop {
  private:
   // A connection: made when it is first needed. The monitor tells when it comes and goes.
   struct Connection {
-    zmq::socket_t dealer;
-    zmq::socket_t monitor;
-    [[nodiscard]] bool is_open() const { return dealer.handle() != nullptr; }
+    std::optional<net::PolledSocket> dealer;
+    std::optional<net::PolledSocket> monitor;
+    net::FrameReader replies;
+    net::FrameReader events;
+    [[nodiscard]] bool is_open() const { return dealer.has_value(); }
   };
 
   IoLoop(const Options& options, net::Context context, net::Wakeup wakeup);
@@ -69,8 +74,9 @@ class IoLoop {
   Dispatcher dispatcher_;                // the loop's thread
   wire::RequestWriter writer_;           // the loop's thread
   std::vector<Connection> connections_;  // the loop's thread; by link
-  std::vector<zmq::pollitem_t> items_;   // the loop's thread; scratch
-  std::vector<std::size_t> item_links_;  // the loop's thread; scratch
+  net::Poller poller_;                   // the loop's thread; wakeup_, then each open connection's
+                                         // dealer and monitor
+  std::vector<std::size_t> open_links_;  // the loop's thread; in the order of poller_
   Clock::time_point next_tick_;          // the loop's thread
   bool closing_ = false;                 // the loop's thread
 

@@ -26,7 +26,7 @@ Result<ClientListener> ClientListener::open(Context& context, const std::string&
 
 Result<std::optional<ClientFrame>> ClientListener::receive() {
   while (true) {
-    switch (reader_.read(router_)) {
+    switch (router_.read(reader_)) {
       case FrameReader::Got::nothing:
       case FrameReader::Got::failed:
         return std::optional<ClientFrame>();
@@ -61,7 +61,7 @@ bool ClientListener::send(ConnectionId connection, std::string packet) {
   }
   const std::size_t bytes = packet.size();
   const Connection& to = found->second;
-  switch (send_packet(router_, to.routing_id, std::move(packet), to.queued)) {
+  switch (router_.send(to.routing_id, std::move(packet), to.queued)) {
     case Sent::yes:
       ++traffic_.packets_sent;
       traffic_.bytes_sent += bytes;

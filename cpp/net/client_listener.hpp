@@ -17,6 +17,7 @@
 #include "net/context.hpp"
 #include "net/drop_counter.hpp"
 #include "net/frames.hpp"
+#include "net/polled_socket.hpp"
 
 namespace paxledger::net {
 
@@ -78,9 +79,8 @@ class ClientListener {
   // Counts a packet that was received but found to be bad.
   void count_bad(DropReason reason) { drops_in_.count(reason); }
 
-  // To be polled for reading (ZMQ_POLLIN). After it was readable, call receive() until it returns
-  // nothing.
-  [[nodiscard]] zmq::socket_ref pollable() { return router_; }
+  // For a Poller. Where it is readable, receive() may have something.
+  [[nodiscard]] PolledSocket& pollable() { return router_; }
 
   [[nodiscard]] const DropCounter& drops_in() const { return drops_in_; }
   [[nodiscard]] const DropCounter& drops_out() const { return drops_out_; }
@@ -88,7 +88,7 @@ class ClientListener {
   [[nodiscard]] std::size_t connections() const { return by_id_.size(); }
   // Octets of replies that wait for clients to read.
   [[nodiscard]] std::size_t queued_bytes() const { return queued_->bytes(); }
-  [[nodiscard]] std::string endpoint() const { return bound_endpoint(router_); }
+  [[nodiscard]] std::string endpoint() const { return bound_endpoint(router_.raw()); }
 
  private:
   struct Connection {
@@ -105,7 +105,7 @@ class ClientListener {
 
   // Shared with the packets that libzmq holds, which it may free from its own thread.
   std::shared_ptr<QueuedBytes> queued_ = std::make_shared<QueuedBytes>();
-  zmq::socket_t router_;
+  PolledSocket router_;
   FrameReader reader_;
   ConnectionId last_;
   std::unordered_map<std::string, ConnectionId> by_routing_id_;

@@ -11,10 +11,13 @@ namespace {
 enum class One : std::uint8_t { nothing, frame, failed };
 
 One read_one(zmq::socket_t& socket, zmq::message_t& frame) {
-  try {
-    return socket.recv(frame, zmq::recv_flags::dontwait) ? One::frame : One::nothing;
-  } catch (const zmq::error_t& error) {
-    return error.num() == EINTR ? One::nothing : One::failed;
+  // A signal says nothing of what waits, so the question is put again: `nothing` must be true.
+  while (true) {
+    try {
+      return socket.recv(frame, zmq::recv_flags::dontwait) ? One::frame : One::nothing;
+    } catch (const zmq::error_t& error) {
+      if (error.num() != EINTR) return One::failed;
+    }
   }
 }
 

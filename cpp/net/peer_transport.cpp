@@ -92,7 +92,7 @@ Error PeerTransport::drop(DropReason reason, std::string message) {
 
 Result<std::optional<wire::PeerPacket>> PeerTransport::receive() {
   while (true) {
-    switch (reader_.read(router_)) {
+    switch (router_.read(reader_)) {
       case FrameReader::Got::nothing:
       case FrameReader::Got::failed:
         return std::optional<wire::PeerPacket>();

@@ -22,6 +22,7 @@
 #include "net/drop_counter.hpp"
 #include "net/frames.hpp"
 #include "net/link_filter.hpp"
+#include "net/polled_socket.hpp"
 #include "paxos/messages.hpp"
 #include "wire/peer_messages.hpp"
 
@@ -68,9 +69,8 @@ class PeerTransport {
   // dropped (it is counted; log it with a LogPacer); there may be more after it.
   Result<std::optional<wire::PeerPacket>> receive();
 
-  // To be polled for reading (ZMQ_POLLIN). After it was readable, call receive() until it returns
-  // nothing.
-  [[nodiscard]] zmq::socket_ref pollable() { return router_; }
+  // For a Poller. Where it is readable, receive() may have something.
+  [[nodiscard]] PolledSocket& pollable() { return router_; }
 
   [[nodiscard]] LinkFilter& faults() { return filter_; }
   [[nodiscard]] const LinkFilter& faults() const { return filter_; }
@@ -79,7 +79,7 @@ class PeerTransport {
   [[nodiscard]] const DropCounter& drops_out() const { return drops_out_; }
   [[nodiscard]] const PeerTraffic& traffic() const { return traffic_; }
   // Where it really listens (port 0 was replaced).
-  [[nodiscard]] std::string endpoint() const { return bound_endpoint(router_); }
+  [[nodiscard]] std::string endpoint() const { return bound_endpoint(router_.raw()); }
 
   // Connects to a peer that was not known before, or moved. For tests and reconfiguration.
   // Errors: configuration, io.
@@ -93,7 +93,7 @@ class PeerTransport {
   Error drop(DropReason reason, std::string message);
 
   PeerTransportSettings settings_;
-  zmq::socket_t router_;
+  PolledSocket router_;
   FrameReader reader_;
   std::map<NodeId, zmq::socket_t> dealers_;
   LinkFilter filter_;

@@ -4,11 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <random>
 #include <thread>
 #include <utility>
-#include <zmq.hpp>
 
 #include "base/invariant.hpp"
 #include "node/clock.hpp"
@@ -57,13 +55,6 @@ spdlog::level::level_enum level_of(storage::Notice::Level level) {
       break;
   }
   return spdlog::level::err;
-}
-
-// zmq_poll counts in milliseconds; rounding up avoids a busy last millisecond.
-milliseconds poll_timeout(Instant deadline, Instant now) {
-  if (deadline == Instant::never()) return milliseconds(-1);
-  if (deadline <= now) return milliseconds(0);
-  return std::chrono::ceil<milliseconds>(deadline - now);
 }
 
 }  // namespace
@@ -135,6 +126,12 @@ std::optional<StartFailure> Node::open_doors() {
   auto clients = ClientDoor::open(context_, configuration_, self_, counters_);
   if (!clients.ok()) return port_failure(clients.error());
   clients_.emplace(std::move(*clients));
+  // In the order of wait().
+  poller_.add(peers_->transport().pollable());
+  poller_.add(clients_->listener().pollable());
+  for (const int descriptor : {bell_.fd(), events_->fd(), stop_descriptor_}) {
+    poller_.add(descriptor);
+  }
   // What HTTP asks for waits in the mailbox until the loop runs.
   http_ = std::make_unique<HttpDoor>([this] { return ask_for_report(); });
   if (auto listening = http_->open(configuration_.find(self_)->http); !listening.ok()) {
@@ -169,26 +166,16 @@ void Node::run() {
 }
 
 Node::Ready Node::wait() {
-  std::array<zmq::pollitem_t, 5> items{{
-      {peers_->transport().pollable().handle(), 0, ZMQ_POLLIN, 0},
-      {clients_->listener().pollable().handle(), 0, ZMQ_POLLIN, 0},
-      {nullptr, bell_.fd(), ZMQ_POLLIN, 0},
-      {nullptr, events_->fd(), ZMQ_POLLIN, 0},
-      {nullptr, stop_descriptor_, ZMQ_POLLIN, 0},
-  }};
   Instant deadline = std::min(replica_->next_deadline(), peers_->next_deadline());
   if (stop_by_) deadline = std::min(deadline, *stop_by_);
   for (const ReadQueue* queue : {&local_reads_, &linearizable_reads_}) {
     deadline = std::min(deadline, queue->can_begin() ? now_ : queue->next_expiry());
   }
-  try {
-    zmq::poll(items, poll_timeout(deadline, monotonic_now()));
-  } catch (const zmq::error_t& error) {
-    // A signal that is not ours to handle; the next turn polls again.
-    invariant(error.num() == EINTR, "polling fails only when it is interrupted");
-  }
-  const auto readable = [&](std::size_t i) { return (items[i].revents & ZMQ_POLLIN) != 0; };
-  return {readable(0), readable(1), readable(2), readable(3), readable(4) && !stop_by_};
+  std::optional<Duration> timeout;
+  if (deadline != Instant::never()) timeout = deadline - monotonic_now();
+  poller_.wait(timeout);
+  return {poller_.readable(0), poller_.readable(1), poller_.readable(2), poller_.readable(3),
+          poller_.readable(4) && !stop_by_};
 }
 
 void Node::turn() {

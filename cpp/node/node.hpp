@@ -13,6 +13,7 @@
 #include "base/result.hpp"
 #include "engine/replica.hpp"
 #include "net/context.hpp"
+#include "net/poller.hpp"
 #include "net/wakeup.hpp"
 #include "node/admin.hpp"
 #include "node/block_reads.hpp"
@@ -154,6 +155,7 @@ class Node {
 
   std::optional<PeerDoor> peers_;
   std::optional<ClientDoor> clients_;
+  net::Poller poller_;  // the doors' sockets, and the descriptors
   ClientDesk desk_;
   std::unique_ptr<HttpDoor> http_;
 

@@ -9,6 +9,7 @@
 #include <zmq.hpp>
 
 #include "net/context.hpp"
+#include "net/polled_socket.hpp"
 
 namespace paxledger::net::test {
 
@@ -17,6 +18,12 @@ inline bool wait_readable(zmq::socket_ref socket,
                           std::chrono::milliseconds longest = std::chrono::seconds(10)) {
   zmq::pollitem_t item{socket.handle(), 0, ZMQ_POLLIN, 0};
   return zmq::poll(&item, 1, longest) > 0;
+}
+
+// Read it afterwards: this asks for its events behind its back.
+inline bool wait_readable(PolledSocket& socket,
+                          std::chrono::milliseconds longest = std::chrono::seconds(10)) {
+  return wait_readable(socket.raw(), longest);
 }
 
 // Calls `attempt` until it returns true; false after ten seconds. What is waited for is the
