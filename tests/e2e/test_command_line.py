@@ -172,6 +172,7 @@ def test_killed_and_paused_nodes_come_back_by_heal(lab: Cluster) -> None:
 def test_heal_resumes_what_others_paused_and_names_what_others_stopped(lab: Cluster) -> None:
     running = pids(lab)
     os.kill(running[3], signal.SIGSTOP)
+    wait_until("node 3 has stopped", lambda: status(lab)[3]["process"] == "paused")
     healed = lab.command("fault", "heal")
     assert healed.returncode == 0 and "resumed node 3" in healed.stderr, healed
     assert status(lab)[3]["ready"]
