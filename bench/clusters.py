@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from generators import Load, children_cpu_seconds, run_generator, together
 
@@ -108,6 +108,9 @@ class Process:
         return {"rss": int(sizes["VmRSS"]) / 1024, "anonymous": int(sizes["RssAnon"]) / 1024}
 
 
+AnySystem = TypeVar("AnySystem", bound="System")
+
+
 class System(ABC):
     """A cluster; a context manager that starts it and, in the end, kills it."""
 
@@ -142,7 +145,7 @@ class System(ABC):
     # does so by itself.
     impatience: tuple[str, ...] = ()
 
-    def __enter__(self) -> System:
+    def __enter__(self: AnySystem) -> AnySystem:
         """Starts the nodes for the first time."""
         for process in self.processes.values():
             process.start(*self.first_flags)

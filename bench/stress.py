@@ -75,14 +75,12 @@ class Run:
     def cluster(self, name: str) -> Iterator[Paxledger]:
         """Three nodes of a scenario's own, whose disks can be made slow; without data later."""
         folder = self.folder / name
-        system = Paxledger(
-            folder,
-            environment_of=lambda node: {
-                "LD_PRELOAD": str(SLOW_DISK),
-                "PAXLEDGER_SLOW_DISK": str(folder / f"slow-{node}"),
-            },
-        )
-        with system:
+
+        def environment(node: int) -> dict[str, str]:
+            factor = folder / f"slow-{node}"
+            return {"LD_PRELOAD": str(SLOW_DISK), "PAXLEDGER_SLOW_DISK": str(factor)}
+
+        with Paxledger(folder, environment_of=environment) as system:
             yield system
         shutil.rmtree(folder)
 
