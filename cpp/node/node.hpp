@@ -62,10 +62,11 @@ class Node {
   Node(Configuration configuration, NodeId self, int stop_descriptor, net::Context context,
        net::Wakeup bell, std::unique_ptr<EventMailbox> events);
 
-  // What one turn takes in from peers, and from clients.
-  static constexpr std::size_t kPacketsPerTurn = 512;
-  static constexpr std::size_t kRequestsPerTurn = 8192;  // of clients
-  static constexpr std::size_t kBytesPerTurn = std::size_t{16} << 20;
+  // What one turn takes in from peers, and from clients. Its messages leave at its end, heartbeats
+  // too: on a machine that is short of processors a turn must be far from an election timeout.
+  static constexpr std::size_t kPacketsPerTurn = 256;
+  static constexpr std::size_t kRequestsPerTurn = 2048;  // of clients
+  static constexpr std::size_t kBytesPerTurn = std::size_t{2} << 20;
   // Octets of replies to local reads, and to orders for the node itself, that one turn makes, so
   // that messages to peers leave in between. Reads that wait for a round of messages between nodes
   // may be more, since many should share a round; but all of them may be answered in one turn.
