@@ -38,10 +38,7 @@ std::optional<Digest> AppliedState::hash_at(Height height) const {
 std::vector<kv::CommandResult> AppliedState::run(const std::vector<std::string_view>& commands,
                                                  Timestamp now) {
   store_.advance_time(now);
-  std::vector<kv::CommandResult> results;
-  results.reserve(commands.size());
-  for (const auto command : commands) results.push_back(store_.apply(command, now));
-  return results;
+  return store_.apply_all(commands, now);
 }
 
 void AppliedState::remember_head() {

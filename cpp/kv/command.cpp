@@ -120,6 +120,11 @@ Result<Command> parse_command(std::string_view octets) {
   return command;
 }
 
+std::string_view probable_key(std::string_view octets) {
+  if (octets.size() < kCommandHeaderBytes) return {};
+  return octets.substr(kCommandHeaderBytes, read_le<std::uint16_t>(octets, kKeyLengthAt));
+}
+
 std::string_view to_string(CommandKind kind) {
   switch (kind) {
     case CommandKind::open_session:

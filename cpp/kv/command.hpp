@@ -69,6 +69,10 @@ struct Command {
 // no session, sequence 0, acknowledged >= sequence), too_large (key or value over its limit).
 [[nodiscard]] Result<Command> parse_command(std::string_view octets);
 
+// The key that parse_command() will find, if the octets are a command; else whatever they hold, or
+// nothing.
+[[nodiscard]] std::string_view probable_key(std::string_view octets);
+
 [[nodiscard]] std::string_view to_string(CommandKind kind);
 
 // What a command came to.

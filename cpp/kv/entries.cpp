@@ -45,4 +45,25 @@ bool Entries::remove(std::string_view key) {
   return true;
 }
 
+std::uint64_t Entries::foresee_place(std::string_view key) const {
+  if (!index_) return 0;
+  const std::uint64_t hash = index_->hash_of(key);
+  index_->prefetch(hash);
+  return hash;
+}
+
+void Entries::foresee_element(std::uint64_t hash) const {
+  const auto* element = index_ ? index_->guess(hash) : nullptr;
+  if (element == nullptr) return;
+  __builtin_prefetch(&element->first);
+  __builtin_prefetch(&element->second.revision);
+}
+
+void Entries::foresee_value(std::uint64_t hash) const {
+  const auto* element = index_ ? index_->guess(hash) : nullptr;
+  if (element == nullptr || element->second.value.empty()) return;
+  // The octets of a value stand behind the count of its owners, which is what is read.
+  __builtin_prefetch(element->second.value.view().data() - 1);
+}
+
 }  // namespace paxledger::kv

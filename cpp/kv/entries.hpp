@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -38,6 +39,13 @@ class Entries {
   Entry& at(std::string_view key);
   // False if the key was not there.
   bool remove(std::string_view key);
+
+  // at() and find() wait for memory three times: for a place in the index, for the element that it
+  // names, and for the value that a new one replaces. Whoever knows keys ahead of their turn may
+  // call these, in this order and with other work in between, so that nobody waits.
+  [[nodiscard]] std::uint64_t foresee_place(std::string_view key) const;  // gives the hash
+  void foresee_element(std::uint64_t hash) const;
+  void foresee_value(std::uint64_t hash) const;
 
   // For walking them in order.
   [[nodiscard]] const Map& in_order() const { return map_; }

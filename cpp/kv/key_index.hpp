@@ -3,9 +3,10 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
+#include <cstring>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -37,6 +38,26 @@ class KeyIndex {
       if (bucket.tags[i] == tag_of(hash) && bucket.elements[i]->first == key) {
         return bucket.elements[i];
       }
+    }
+    return nullptr;
+  }
+
+  static std::uint64_t hash_of(std::string_view key) {
+    std::uint64_t hash = mix(key.size());
+    while (key.size() > sizeof(std::uint64_t)) {
+      hash = mix(hash ^ word_of(key.substr(0, sizeof(std::uint64_t))));
+      key.remove_prefix(sizeof(std::uint64_t));
+    }
+    return mix(hash ^ word_of(key));
+  }
+
+  // Starts to bring into the cache what guess() and find() read.
+  void prefetch(std::uint64_t hash) const { __builtin_prefetch(&at(place_of(hash))); }
+  // What find() will probably find for a key of this hash, without a look at the element itself.
+  [[nodiscard]] const Element* guess(std::uint64_t hash) const {
+    const Bucket& bucket = at(place_of(hash));
+    for (std::size_t i = 0; i < bucket.count; ++i) {
+      if (bucket.tags[i] == tag_of(hash)) return bucket.elements[i];
     }
     return nullptr;
   }
@@ -80,7 +101,16 @@ class KeyIndex {
   };
   using Chunk = std::array<Bucket, kChunkBuckets>;
 
-  static std::uint64_t hash_of(std::string_view key) { return std::hash<std::string_view>{}(key); }
+  static std::uint64_t word_of(std::string_view octets) {
+    std::uint64_t word = 0;
+    if (!octets.empty()) std::memcpy(&word, octets.data(), octets.size());
+    return word;
+  }
+  // A multiplication carries bits upwards, a rotation brings them down again.
+  static std::uint64_t mix(std::uint64_t word) {
+    word *= 0x9e3779b97f4a7c15;
+    return std::rotl(word ^ (word >> 32), 29) * 0xbf58476d1ce4e5b9;
+  }
   static std::uint8_t tag_of(std::uint64_t hash) { return static_cast<std::uint8_t>(hash >> 56); }
 
   [[nodiscard]] std::size_t place_of(std::uint64_t hash) const {

@@ -297,6 +297,31 @@ CommandResult StateMachine::apply(std::string_view octets, Timestamp now) {
   return state_->run(found->second, command);
 }
 
+std::vector<CommandResult> StateMachine::apply_all(const std::vector<std::string_view>& commands,
+                                                   Timestamp now) {
+  // A command passes through four stages, kStep commands apart; memory answers in between.
+  constexpr std::size_t kStep = 4;
+  std::array<std::uint64_t, 4 * kStep> hashes{};
+  const auto hash_at = [&hashes](std::size_t i) -> auto& {
+    return hashes[i % hashes.size()];
+  };
+
+  const Entries& entries = state_->entries;
+  const std::size_t count = commands.size();
+  const std::size_t lookahead = count > kStep ? 3 * kStep : 0;
+  std::vector<CommandResult> results;
+  results.reserve(count);
+  for (std::size_t i = 0; i < count + lookahead; ++i) {
+    if (lookahead > 0) {
+      if (i < count) hash_at(i) = entries.foresee_place(probable_key(commands[i]));
+      if (i >= kStep && i - kStep < count) entries.foresee_element(hash_at(i - kStep));
+      if (i >= 2 * kStep && i - 2 * kStep < count) entries.foresee_value(hash_at(i - 2 * kStep));
+    }
+    if (i >= lookahead) results.push_back(apply(commands[i - lookahead], now));
+  }
+  return results;
+}
+
 std::optional<CommandResult> StateMachine::known_result(SessionId session,
                                                         Sequence sequence) const {
   const auto found = state_->sessions.find(session);

@@ -58,6 +58,9 @@ class StateMachine {
 
   // Applies the octets of one command. Octets that are no command give `bad_request`.
   CommandResult apply(std::string_view command, Timestamp now);
+  // The same for the commands of a block, one after the other, but looks ahead for what they need.
+  std::vector<CommandResult> apply_all(const std::vector<std::string_view>& commands,
+                                       Timestamp now);
 
   // The result that (session, sequence) already has, so that a repeated command need not be
   // agreed on again. Nothing if it has none, or the session is not open. A `read` never has one: it

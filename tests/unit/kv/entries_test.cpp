@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -51,7 +50,8 @@ TEST(Entries, FindKeysThatWereChosenToFallIntoOneBucket) {
   std::vector<std::string> keys;
   for (std::uint64_t number = 0; keys.size() < 2 * Entries::kIndexedFrom; ++number) {
     std::string key = std::to_string(number);
-    if (std::hash<std::string_view>{}(key) % 1024 == 0) keys.push_back(std::move(key));
+    if (KeyIndex<Entries::Map::value_type>::hash_of(key) % 1024 == 0)
+      keys.push_back(std::move(key));
   }
   Entries entries;
   for (std::size_t i = 0; i < keys.size(); ++i) write(entries, keys[i], i + 1);

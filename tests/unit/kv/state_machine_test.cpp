@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/prng.hpp"
 #include "unit/kv/machine_client.hpp"
@@ -11,6 +13,7 @@ namespace paxledger::kv {
 namespace {
 
 using StateMachineMap = StateMachineTest;
+using StateMachineBlock = StateMachineTest;
 using StateMachineScan = StateMachineTest;
 
 // ---- the map
@@ -170,6 +173,48 @@ TEST(StateMachineDeterminism, EqualCommandsGiveEqualResultsAndStates) {
   }
   EXPECT_EQ(one.revision(), other.revision());
   EXPECT_EQ(one.session_count(), other.session_count());
+}
+
+// ---- blocks
+
+TEST_F(StateMachineBlock, GivesWhatItsCommandsGiveOneByOne) {
+  Prng prng(Seed{17});
+  StateMachine one_by_one = machine;
+  Command command;
+  command.session = SessionId(99);
+  command.kind = CommandKind::open_session;
+  command.argument = 1000;
+  const std::string open = encode_command(command);
+  machine.apply(open, Timestamp(0));
+  one_by_one.apply(open, Timestamp(0));
+  command.argument = 0;
+  std::uint64_t sequence = 0;
+  for (int block = 0; block < 400; ++block) {
+    std::vector<std::string> octets;
+    const std::size_t count = prng.below(60);
+    for (std::size_t i = 0; i < count; ++i) {
+      command.sequence = Sequence(++sequence);
+      command.acknowledged = Sequence(sequence - 1);
+      const std::string key = "key " + std::to_string(prng.below(1000));
+      const std::string value(prng.below(40), 'v');
+      command.key = key;
+      command.kind = prng.chance(1, 3) ? CommandKind::remove : CommandKind::put;
+      command.value = command.kind == CommandKind::put ? std::string_view(value) : "";
+      octets.push_back(prng.chance(1, 20) ? "no command" : encode_command(command));
+      if (prng.chance(1, 10)) octets.push_back(octets[prng.below(octets.size())]);
+    }
+    std::vector<CommandResult> expected;
+    for (const auto& each : octets) expected.push_back(one_by_one.apply(each, Timestamp(1)));
+    const std::vector<std::string_view> views(octets.begin(), octets.end());
+    ASSERT_EQ(machine.apply_all(views, Timestamp(1)), expected);
+  }
+  const auto fingerprint = [](const StateMachine& of) {
+    StateHasher hasher{Instant()};
+    hasher.add(of);
+    return hasher.fingerprint();
+  };
+  EXPECT_GT(machine.key_count(), Entries::kIndexedFrom);
+  EXPECT_EQ(fingerprint(machine), fingerprint(one_by_one));
 }
 
 }  // namespace
