@@ -219,6 +219,7 @@ def table_of(run: Run) -> list[Figure]:
         Figure("requests that failed", "", 0, False),
         Figure("last start-up", "× expected by the earlier ones", START_UP_MAX, False),
         Figure("start-up, per GB of blocks", "s", None, False),
+        Figure("memory of a node, per block of history", "octets", None, False),
         Figure("blocks, per write", "octets", None, False),
     ]
     for row, values in zip(rows, ("p50", "p99", "cpu_us"), strict=False):
@@ -232,9 +233,13 @@ def table_of(run: Run) -> list[Figure]:
     rows[6].rounds = [
         1e9 * slope_of([one.block_bytes for one in starts], [one.ready_seconds for one in starts])
     ]
+    heights = [one.height for one in steady]
+    rows[7].rounds = [
+        slope_of(heights, [one.rss_mib[node] for one in steady]) * (1 << 20) for node in stayed
+    ]
     writes = sum(one.per_second for one in samples[1:]) / (len(samples) - 1)
     elapsed = samples[-1].at - samples[0].at
-    rows[7].rounds = [(samples[-1].block_bytes - samples[0].block_bytes) / (writes * elapsed)]
+    rows[8].rounds = [(samples[-1].block_bytes - samples[0].block_bytes) / (writes * elapsed)]
     return rows
 
 

@@ -81,6 +81,7 @@ def verdicts(run: Run) -> dict[str, str]:
 def test_a_run_that_stays_as_it_is_meets_everything() -> None:
     table = growth.table_of(run_with(p99=1, rss=1))
     assert {row.verdict for row in table} == {"met", ""}
+    assert table[-2].rounds == [0, 0], "octets of memory for each block"
     assert table[-1].rounds == [pytest.approx(300)], "octets of blocks for each write"
 
 
