@@ -77,6 +77,12 @@ class Process:
         """Whether it has been started and not ended."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Of the process that was started last."""
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """Kills it, if it runs, and waits for its end."""
         if self._process is not None:
@@ -337,10 +343,14 @@ class Paxledger(System):
         code, text = self._get(self._http[node], "/status")
         return json.loads(text) if code == 200 else None
 
+    def metrics(self, node: int) -> str:
+        """What the node's /metrics says; empty if it does not answer."""
+        return self._get(self._http[node], "/metrics")[1]
+
     def log_syncs(self, node: int) -> tuple[int, float]:
         """How often the node has written to its log, and the seconds that it took in all."""
-        metrics = self._get(self._http[node], "/metrics")[1]
-        found = dict(re.findall(r"^paxledger_log_sync_seconds_(count|sum) (\S+)$", metrics, re.M))
+        lines = self.metrics(node)
+        found = dict(re.findall(r"^paxledger_log_sync_seconds_(count|sum) (\S+)$", lines, re.M))
         return int(found["count"]), float(found["sum"])
 
     def wait_until_level(self) -> float:
