@@ -1,5 +1,7 @@
 #include "client/io_loop.hpp"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
@@ -133,6 +135,7 @@ Counters IoLoop::counters() const {
 }
 
 void IoLoop::run() {
+  ::pthread_setname_np(::pthread_self(), "client loop");
   while (take_submitted()) {
     flush();
     poll();

@@ -1,5 +1,7 @@
 #include "storage/block_thread.hpp"
 
+#include <pthread.h>
+
 #include <iterator>
 #include <utility>
 
@@ -123,6 +125,7 @@ bool BlockThread::wait_for_tasks(std::deque<Task>& tasks) {
 }
 
 void BlockThread::run() {
+  ::pthread_setname_np(::pthread_self(), "blocks");
   std::deque<Task> tasks;
   while (wait_for_tasks(tasks)) {
     for (Task& task : tasks) {
@@ -213,6 +216,7 @@ void BlockThread::fail(const Error& error) {
 }
 
 void BlockThread::run_verifier() {
+  ::pthread_setname_np(::pthread_self(), "verifier");
   for (;;) {
     VerifyJob job;
     {

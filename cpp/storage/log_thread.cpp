@@ -1,5 +1,7 @@
 #include "storage/log_thread.hpp"
 
+#include <pthread.h>
+
 #include <chrono>
 #include <utility>
 
@@ -70,6 +72,7 @@ void LogThread::trim(Height blocks_through) {
 }
 
 void LogThread::run() {
+  ::pthread_setname_np(::pthread_self(), "log");
   for (;;) {
     LogWork work;
     {
@@ -126,6 +129,7 @@ bool LogThread::fail(const Error& error) {
 }
 
 void LogThread::run_preparer() {
+  ::pthread_setname_np(::pthread_self(), "log preparer");
   for (;;) {
     {
       std::unique_lock lock(mutex_);

@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <pthread.h>
 
 #include <condition_variable>
 #include <mutex>
@@ -63,6 +64,18 @@ TEST(LogThread, ReportsTicketsInOrderAndOnlyOnceTheyAreDurable) {
   const auto opened = open_log(*disk);
   EXPECT_FALSE(opened.report.lost) << opened.report.damage;
   EXPECT_EQ(opened.report.state.accepted.size(), 500u);
+}
+
+TEST(LogThread, BearsItsNameSoThatAProfileShowsWhoseTimeItIs) {
+  auto disk = new_log_disk();
+  Awaited<std::string> name;
+  LogThread thread(*disk, new_log(*disk), {}, [&](Ticket) {
+    char text[16] = {};
+    EXPECT_EQ(::pthread_getname_np(::pthread_self(), text, sizeof text), 0);
+    name.set(text);
+  });
+  thread.submit(Ticket(1), Records{accept_record(1, 1)});
+  EXPECT_EQ(name.wait(), "log");
 }
 
 TEST(LogThread, WritesWhatWasSubmittedBeforeItStops) {
