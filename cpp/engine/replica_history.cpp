@@ -228,15 +228,18 @@ void Replica::Impl::on(NodeId from, const paxos::RejoinRequest& message) {
     reply.highest_slot = std::max(reply.highest_slot, acceptor_.accepted().rbegin()->first);
   }
   const Generation known = generations_.of(from);
+  // Announced by a rejoin that a later one has replaced.
+  if (message.generation != Generation(0) && message.generation < known) return;
+  // From here on every vote of this node tells that votes of `from` from before are void.
   reply.generation = std::max(known, message.generation);
-  if (message.generation == Generation(0)) {
-    reply.generations = generations_.entries();
+  generations_.learn(from, reply.generation);
+  reply.generations = generations_.entries();
+  if (reply.generation == Generation(0)) {
     send(from, reply);
-  } else if (message.generation >= known) {
-    // From here on every vote of this node tells that votes of `from` from before are void.
-    generations_.learn(from, message.generation);
-    reply.generations = generations_.entries();
-    persist(paxos::GenerationRecord{from, message.generation});
+  } else {
+    // The answer to a late copy of a question, too: `from` may have announced this generation
+    // since, and counts whoever names it among those that will not forget it.
+    persist(paxos::GenerationRecord{from, reply.generation});
     send_once_durable(from, reply);
   }
 }
