@@ -37,14 +37,16 @@ class CatchUp {
   // Blocks from `first` on came from `from`, and the node stands at `own` now. Only the answer to
   // what was asked ends a fetch: old answers and copies of them must not make new questions, or
   // each of those has an answer, too, and they would be ever more. An answer that was of no use
-  // ends it after a while, and not at once, for the same reason.
-  void on_blocks(NodeId from, Height first, Height own) {
-    if (!fetch_ || fetch_->peer != from || fetch_->first != first) return;
-    if (own >= first) {
-      fetch_.reset();
-    } else {
+  // ends it after a while, and not at once, for the same reason. Gives whether a fetch ended, so
+  // that the next question may be asked.
+  bool on_blocks(NodeId from, Height first, Height own) {
+    if (!fetch_ || fetch_->peer != from || fetch_->first != first) return false;
+    if (own < first) {
       fetch_->useless = true;
+      return false;
     }
+    fetch_.reset();
+    return true;
   }
   // Whether it is time to push blocks to `peer`, whose heartbeat says that it stands at `height`:
   // it stood there before, and nothing was pushed lately.

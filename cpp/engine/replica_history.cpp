@@ -126,8 +126,11 @@ void Replica::Impl::take(BlocksLoaded& input) {
 void Replica::Impl::on(NodeId from, const paxos::Blocks& message) {
   // A leader decides by itself; if it is deposed, it will hear of it.
   const bool progressed = !leader_ && apply_fetched(from, message);
-  catch_up_.on_blocks(from, message.first, applied_.height());
-  if (progressed && message.head.height > applied_.height()) catch_up(true);
+  // What was accepted above the missing blocks is applied first, or the next question would be for
+  // what this node has.
+  if (progressed) apply_learned();
+  const bool ended = catch_up_.on_blocks(from, message.first, applied_.height());
+  if ((progressed || ended) && message.head.height > applied_.height()) catch_up(true);
 }
 
 bool Replica::Impl::apply_fetched(NodeId from, const paxos::Blocks& message) {

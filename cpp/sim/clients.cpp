@@ -61,11 +61,11 @@ NodeId Clients::choose_node(Client& client, const World& world) {
 
 void Clients::wake(std::size_t index, World& world) {
   Client& client = clients_[index];
-  if (work_.close_permille > 0 && client.open && client.operations.empty() &&
+  if (!closed_ && work_.close_permille > 0 && client.open && client.operations.empty() &&
       prng_.chance(work_.close_permille, 1000)) {
     close_session(index, world);
   }
-  if (client.late && prng_.chance(1, 3)) send_late_copies(client, world);
+  if (!closed_ && client.late && prng_.chance(1, 3)) send_late_copies(client, world);
   if (client.expired && client.operations.empty()) {
     client.session = SessionId(client.session.value() + 1);
     client.next = 1;
