@@ -66,13 +66,11 @@ class SimulatedFile final : public storage::File {
     return stepped;
   }
 
-  Result<void> preallocate(std::uint64_t bytes) override {
-    {
-      const std::lock_guard lock(disk_.mutex_);
-      auto written = put(0, std::string(bytes, '\0'));
-      if (!written) return written;
-    }
-    return sync();
+  Result<void> reserve(std::uint64_t /*bytes*/) override { return {}; }
+  // Without the hint, too, any of what is not synced may be on the disk or not.
+  void start_writeback(std::uint64_t offset, std::uint64_t bytes) override {
+    const std::lock_guard lock(disk_.mutex_);
+    inode_->hinted_through = std::max(inode_->hinted_through, offset + bytes);
   }
 
   Result<void> sync() override {
@@ -390,6 +388,13 @@ std::string SimulatedDisk::content(const std::string& path) const {
   const auto found = seen_.find(path);
   invariant(found != seen_.end(), "the file is there: " + path);
   return found->second->seen;
+}
+
+std::uint64_t SimulatedDisk::hinted_through(const std::string& path) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = seen_.find(path);
+  invariant(found != seen_.end(), "the file is there: " + path);
+  return found->second->hinted_through;
 }
 
 void SimulatedDisk::overwrite(const std::string& path, std::string octets) {

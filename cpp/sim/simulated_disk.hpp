@@ -60,6 +60,8 @@ class SimulatedDisk final : public storage::Disk {
   void restart();
 
   [[nodiscard]] std::string content(const std::string& path) const;
+  // Up to which offset of a file its writer said that the disk may begin to write.
+  [[nodiscard]] std::uint64_t hinted_through(const std::string& path) const;
   // Replaces a file's octets, durably.
   void overwrite(const std::string& path, std::string octets);
   // Bits of one octet change under everybody's feet, in the cache and on the disk. What is written
@@ -99,6 +101,7 @@ class SimulatedDisk final : public storage::Disk {
       bool durable = false;  // on the disk, and not only in the cache
     };
     std::map<std::uint64_t, Flipped> flips;  // by offset
+    std::uint64_t hinted_through = 0;        // start_writeback() was asked for up to here
 
     void write(std::uint64_t offset, std::string_view octets);
     void forget_flips(std::uint64_t from, std::uint64_t to);

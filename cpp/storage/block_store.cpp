@@ -14,6 +14,9 @@ namespace paxledger::storage {
 namespace {
 
 constexpr std::size_t kCopyBytes = std::size_t{4} << 20;
+// So much is written before the disk is told to begin with it. Smaller pieces would be written more
+// than once, for what is appended next changes their last page.
+constexpr std::uint64_t kWritebackBytes = std::uint64_t{256} << 10;
 
 // Calls `visit(offset, octets)` for the octets [from, to) of `file`, piece by piece.
 template <class Visit>
@@ -173,6 +176,7 @@ Result<void> BlockStore::open_head() {
   auto file = disk_.open(path_of(files_.back().first), Disk::Access::write);
   if (!file) return file.error();
   head_ = std::move(*file);
+  begun_through_ = files_.back().end;
   return {};
 }
 
@@ -245,6 +249,10 @@ Result<void> BlockStore::write_frames(std::string_view frames) {
   if (!written) return fail(written.error());
   file.end += frames.size();
   unsynced_bytes_ += frames.size();
+  if (file.end - begun_through_ >= kWritebackBytes) {
+    head_->start_writeback(begun_through_, file.end - begun_through_);
+    begun_through_ = file.end;
+  }
   return {};
 }
 
@@ -255,6 +263,7 @@ Result<void> BlockStore::begin_file(Height first, const Digest& previous) {
   auto file = disk_.open(path_of(first), Disk::Access::create);
   if (!file) return fail(file.error());
   head_ = std::move(*file);
+  begun_through_ = 0;
   files_.push_back({first, {}, 0});
   directory_dirty_ = true;
   return write_frames(encode_block_file_header({place_.cluster, first, previous}));

@@ -132,6 +132,7 @@ class BlockStore {
   Height synced_;
   Height known_durable_;  // what the log may say is durable, although it was set aside
   std::uint64_t unsynced_bytes_ = 0;
+  std::uint64_t begun_through_ = 0;  // up to this offset of the head the disk was told to begin
   bool directory_dirty_ = false;
   bool failed_ = false;
   Error failure_;

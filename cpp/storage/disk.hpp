@@ -37,10 +37,13 @@ class File {
   virtual Result<std::uint64_t> size() = 0;
   virtual Result<void> truncate(std::uint64_t bytes) = 0;
 
-  // Makes the file `bytes` long with zeros that are written, not only reserved, so that later
-  // writes inside it neither run out of space nor change the file's metadata. Syncs as it goes.
-  // Precondition: the file is empty.
-  virtual Result<void> preallocate(std::uint64_t bytes) = 0;
+  // A hint: the file will be `bytes` long. Whoever can find room for it does so at once, in one
+  // piece. Fails if there is none.
+  virtual Result<void> reserve(std::uint64_t bytes) = 0;
+
+  // A hint, without a promise and without waiting: these octets may go to the disk now, so that a
+  // later sync finds little to do, and the syncs of other files need not wait behind it.
+  virtual void start_writeback(std::uint64_t offset, std::uint64_t bytes) = 0;
 
   // Returns once every octet written before, and the file's size, survive a power loss
   // (fdatasync).

@@ -15,6 +15,8 @@ namespace {
 constexpr std::string_view kSpareName = "spare.new";
 // What is made when no spare is ready; another name, for a spare may be in the making.
 constexpr std::string_view kUnpreparedName = "segment.new";
+// Zeros that are written and synced at once.
+constexpr std::uint64_t kPreparedPieceBytes = std::uint64_t{256} << 10;
 // How far a new beginning keeps from every sequence that may have been used before.
 constexpr std::uint64_t kSequenceGap = 1'000'000;
 
@@ -311,7 +313,8 @@ Result<std::vector<std::string>> Log::segments_on_disk_before(std::uint64_t begi
   return names;
 }
 
-Result<void> prepare_spare(Disk& disk, const std::string& path, std::uint64_t bytes) {
+Result<void> prepare_spare(Disk& disk, const std::string& path, std::uint64_t bytes,
+                           const std::function<void(std::uint64_t done)>& pace) {
   const auto there = disk.exists(path);
   if (!there) return there.error();
   if (*there) {
@@ -320,7 +323,20 @@ Result<void> prepare_spare(Disk& disk, const std::string& path, std::uint64_t by
   }
   auto file = disk.open(path, Disk::Access::create);
   if (!file) return file.error();
-  return (*file)->preallocate(bytes);
+  const auto reserved = (*file)->reserve(bytes);
+  if (!reserved) return reserved.error();
+  const std::string zeros(std::min(bytes, kPreparedPieceBytes), '\0');
+  for (std::uint64_t done = 0; done < bytes;) {
+    if (pace) pace(done);
+    const auto piece =
+        std::string_view(zeros).substr(0, std::min(kPreparedPieceBytes, bytes - done));
+    const auto written = (*file)->write_at(done, piece);
+    if (!written) return written.error();
+    const auto synced = (*file)->sync();
+    if (!synced) return synced.error();
+    done += piece.size();
+  }
+  return {};
 }
 
 }  // namespace paxledger::storage

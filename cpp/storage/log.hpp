@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -125,8 +126,11 @@ class Log {
   std::uint64_t last_write_bytes_ = 0;
 };
 
-// Creates and syncs a zero-filled file at `path`, replacing what is there. May run on another
-// thread than the log's.
-Result<void> prepare_spare(Disk& disk, const std::string& path, std::uint64_t bytes);
+// Creates and syncs a zero-filled file at `path`, replacing what is there. The zeros are written,
+// not only reserved, so that later writes neither run out of space nor change the file's metadata;
+// they are written and synced in pieces, so that nobody waits behind one large flush, and `pace`
+// is called before each piece with the octets that stand. May run on another thread than the log's.
+Result<void> prepare_spare(Disk& disk, const std::string& path, std::uint64_t bytes,
+                           const std::function<void(std::uint64_t done)>& pace = {});
 
 }  // namespace paxledger::storage

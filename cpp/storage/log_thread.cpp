@@ -25,7 +25,8 @@ LogThread::LogThread(Disk& disk, std::unique_ptr<Log> log, LogThreadOptions opti
       durable_(std::move(durable)),
       fatal_(std::move(fatal)),
       spare_path_(log_->spare_path()),
-      spare_bytes_(log_->segment_bytes()) {
+      spare_bytes_(log_->segment_bytes()),
+      grown_(spare_bytes_) {  // how full the first segment is, nobody knows: no time is to be lost
   if (options_.prepare_ahead) {
     spare_state_ = Spare::wanted;
     preparer_ = std::thread([this] { run_preparer(); });
@@ -85,16 +86,22 @@ void LogThread::run() {
     const bool written = write_group(std::move(work.records), work.highest) &&
                          (!work.trim_to || write_trim(*work.trim_to));
     if (!written) return;
-    bool spare_taken = false;
+    bool preparer_goes_on = false;
     {
       const std::lock_guard lock(mutex_);
       queued_bytes_ -= work.bytes;
+      const bool waits = grown_ < grown_wanted_;
+      grown_ += log_->last_write_bytes();
+      preparer_goes_on = waits && grown_ >= grown_wanted_;
       // The log took the spare for a segment; the next one can be prepared.
-      spare_taken = spare_state_ == Spare::ready && log_->wants_spare();
-      if (spare_taken) spare_state_ = Spare::wanted;
+      if (spare_state_ == Spare::ready && log_->wants_spare()) {
+        spare_state_ = Spare::wanted;
+        grown_ = grown_wanted_ = 0;
+        preparer_goes_on = true;
+      }
     }
     room_.notify_all();
-    if (spare_taken) spare_.notify_one();
+    if (preparer_goes_on) spare_.notify_one();
   }
 }
 
@@ -128,6 +135,14 @@ bool LogThread::fail(const Error& error) {
   return false;
 }
 
+// The nodes of a cluster fill their segments at the same time. If each wrote the zeros of its next
+// one at once, their syncs would wait for them at the same time, too.
+void LogThread::keep_pace(std::uint64_t prepared) {
+  std::unique_lock lock(mutex_);
+  grown_wanted_ = prepared / options_.zeros_per_octet;
+  spare_.wait(lock, [this] { return grown_ >= grown_wanted_ || stopping_ || failed_; });
+}
+
 void LogThread::run_preparer() {
   ::pthread_setname_np(::pthread_self(), "log preparer");
   for (;;) {
@@ -136,7 +151,8 @@ void LogThread::run_preparer() {
       spare_.wait(lock, [this] { return spare_state_ == Spare::wanted || stopping_ || failed_; });
       if (stopping_ || failed_) return;
     }
-    const auto prepared = prepare_spare(disk_, spare_path_, spare_bytes_);
+    const auto prepared = prepare_spare(disk_, spare_path_, spare_bytes_,
+                                        [this](std::uint64_t done) { keep_pace(done); });
     if (!prepared) {
       fail(prepared.error());
       return;

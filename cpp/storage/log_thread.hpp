@@ -29,6 +29,9 @@ struct LogThreadOptions {
   std::size_t group_bytes_max = std::size_t{16} << 20;
   // Zero-filled segments are prepared ahead on a second thread.
   bool prepare_ahead = true;
+  // The zeros of a segment are spread over the time in which the one before it fills: for each
+  // octet of the log this many may be written. More than one, so that it is ready in time.
+  std::uint64_t zeros_per_octet = 2;
 };
 
 // Owns the log and writes it. Group commit: while one batch is being synced, submissions gather,
@@ -62,6 +65,7 @@ class LogThread {
  private:
   void run();
   void run_preparer();
+  void keep_pace(std::uint64_t prepared);
   bool write_group(std::vector<paxos::DurableRecord> records, Ticket highest);
   bool write_trim(Height blocks_through);
   bool fail(const Error& error);
@@ -84,6 +88,8 @@ class LogThread {
   enum class Spare : std::uint8_t { none, wanted, ready } spare_state_ = Spare::none;
   std::string spare_path_;
   std::uint64_t spare_bytes_ = 0;
+  std::uint64_t grown_ = 0;         // octets that went into the log since the last spare was taken
+  std::uint64_t grown_wanted_ = 0;  // what the preparer waits for
 
   std::thread writer_;
   std::thread preparer_;

@@ -90,27 +90,20 @@ class PosixFile final : public File {
     return {};
   }
 
-  Result<void> preallocate(std::uint64_t bytes) override {
-    // Reserving first finds a full disk early and keeps the file in one piece. A file system
-    // that cannot reserve is as good, for the zeros are written all the same.
+  Result<void> reserve(std::uint64_t bytes) override {
+    // A file system that cannot reserve is as good: writes find out what there is room for.
     const auto reserved = uninterrupted(
         [&] { return ::posix_fallocate(descriptor_.number(), 0, static_cast<off_t>(bytes)); });
     if (reserved == ENOSPC || reserved == EFBIG || reserved == EDQUOT) {
       return io_error("reservation for", path_, reserved);
     }
-    // Syncing piece by piece keeps the log's own syncs from waiting behind one large flush.
-    const std::string zeros(std::min<std::uint64_t>(bytes, std::uint64_t{1} << 20), '\0');
-    for (std::uint64_t offset = 0; offset < bytes;) {
-      const auto count = std::min<std::uint64_t>(zeros.size(), bytes - offset);
-      const auto written = write_at(offset, std::string_view(zeros).substr(0, count));
-      if (!written) return written.error();
-      offset += count;
-      if (offset % (std::uint64_t{4} << 20) == 0 && offset < bytes) {
-        const auto synced = sync();
-        if (!synced) return synced.error();
-      }
-    }
-    return sync();
+    return {};
+  }
+
+  void start_writeback(std::uint64_t offset, std::uint64_t bytes) override {
+    // What goes wrong with these octets is told to the next sync.
+    (void)::sync_file_range(descriptor_.number(), static_cast<off_t>(offset),
+                            static_cast<off_t>(bytes), SYNC_FILE_RANGE_WRITE);
   }
 
   Result<void> sync() override {

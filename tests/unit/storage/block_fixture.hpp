@@ -56,13 +56,14 @@ struct Reopened {
   std::vector<ledger::Block> blocks;
 };
 
-inline Reopened open_blocks(Disk& disk, Height known_durable = Height(0)) {
+inline Reopened open_blocks(Disk& disk, Height known_durable = Height(0),
+                            const BlockStoreOptions& options = kSmallFiles) {
   Reopened reopened;
   const auto consume = [&reopened](const ledger::Block& block) -> Result<void> {
     reopened.blocks.push_back(block);
     return {};
   };
-  auto opened = BlockStore::open(disk, kBlockPlace, kSmallFiles, known_durable, consume, {});
+  auto opened = BlockStore::open(disk, kBlockPlace, options, known_durable, consume, {});
   EXPECT_TRUE(opened.ok()) << opened.error().message;
   if (!opened.ok()) return reopened;
   reopened.store = std::move(opened->store);

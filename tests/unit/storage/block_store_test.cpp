@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <span>
+#include <utility>
 
 #include "unit/storage/block_fixture.hpp"
 
@@ -78,6 +79,22 @@ TEST(BlockStore, ReadsBlocksThatAreNotSyncedYet) {
   ASSERT_TRUE(reopened.store->append(chain).ok());
   EXPECT_EQ(reopened.store->read(Height(1), 1 << 20)->size(), 3u);
   EXPECT_EQ(reopened.store->synced(), Height(0));
+}
+
+// A sync that finds megabytes to write makes the log's own syncs wait for it.
+TEST(BlockStore, LetsTheDiskBeginLongBeforeItSyncs) {
+  constexpr std::uint64_t kPieceBytes = std::uint64_t{256} << 10;
+  const auto chain = make_chain(600, 3000);
+  auto disk = new_block_disk();
+  const auto store = std::move(open_blocks(*disk, Height(0), {}).store);
+  std::uint64_t hinted = 0;
+  for (std::size_t i = 0; i < chain.size(); i += 20) {
+    ASSERT_TRUE(store->append(std::span(chain).subspan(i, 20)).ok());
+    const std::uint64_t before = std::exchange(hinted, disk->hinted_through(block_path(1)));
+    EXPECT_LT(store->extent().bytes - hinted, kPieceBytes) << "unsynced, and nobody was told";
+    EXPECT_TRUE(hinted == before || hinted - before >= kPieceBytes) << "a page is written once";
+  }
+  EXPECT_GT(hinted, 3 * kPieceBytes);
 }
 
 TEST(BlockStore, FindsEveryFlippedBitWithItsHeight) {

@@ -44,7 +44,9 @@ TEST_F(OnARealDisk, FilesDoWhatTheInterfaceSays) {
   auto file = disk_.open(path, Disk::Access::create);
   ASSERT_TRUE(file.ok()) << file.error().message;
   EXPECT_FALSE(disk_.open(path, Disk::Access::create).ok());
-  ASSERT_TRUE((*file)->preallocate(10'000).ok());
+  ASSERT_TRUE((*file)->reserve(10'000).ok());
+  ASSERT_TRUE((*file)->write_at(0, std::string(10'000, '\0')).ok());
+  (*file)->start_writeback(0, 10'000);
   EXPECT_EQ(*(*file)->size(), 10'000u);
   ASSERT_TRUE((*file)->write_at(9'998, "abcd").ok());
   ASSERT_TRUE((*file)->sync().ok());

@@ -1,8 +1,11 @@
 #include <gtest/gtest.h>
 #include <pthread.h>
 
+#include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <thread>
 
 #include "storage/block_thread.hpp"
 #include "storage/log_thread.hpp"
@@ -64,6 +67,45 @@ TEST(LogThread, ReportsTicketsInOrderAndOnlyOnceTheyAreDurable) {
   const auto opened = open_log(*disk);
   EXPECT_FALSE(opened.report.lost) << opened.report.damage;
   EXPECT_EQ(opened.report.state.accepted.size(), 500u);
+}
+
+// The nodes of a cluster fill their segments at the same time; zeros in one go would delay the
+// syncs of all.
+TEST(LogThread, SpreadsTheZerosOfTheNextSegmentOverThisOne) {
+  constexpr std::uint64_t kSegmentBytes = std::uint64_t{4} << 20;
+  constexpr std::uint64_t kPieceBytes = std::uint64_t{256} << 10;
+  auto disk = new_log_disk();
+  Awaited<Ticket> durable;
+  LogThread thread(*disk, new_log(*disk, {kSegmentBytes}), {.zeros_per_octet = 2},
+                   [&](Ticket ticket) { durable.set(ticket); });
+  const std::string spare = kLogPlace.directory + "/spare.new";
+  // 0 if there is none.
+  const auto prepared = [&]() -> std::uint64_t {
+    auto file = disk->open(spare, Disk::Access::read);
+    return file ? *(*file)->size() : 0;
+  };
+  const auto becomes = [&](std::uint64_t bytes) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (prepared() != bytes && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+    EXPECT_EQ(prepared(), bytes) << "the preparer goes on";
+  };
+  std::uint64_t ticket = 0;
+  const auto write = [&] {
+    ++ticket;
+    thread.submit(Ticket(ticket), Records{accept_record(ticket, 1, 100'000)});
+    durable.wait_until([&](Ticket told) { return told == Ticket(ticket); });
+  };
+  becomes(kSegmentBytes);  // the first one is made at once
+  while (prepared() == kSegmentBytes) write();
+  std::uint64_t before = thread.counters().bytes.load();
+  becomes(kPieceBytes);
+  while (prepared() < kSegmentBytes) {
+    write();
+    const std::uint64_t grown = thread.counters().bytes.load() - before;
+    EXPECT_LE(prepared(), 2 * grown + kPieceBytes) << "after " << grown << " octets of log";
+    becomes(std::min(kSegmentBytes, (2 * grown / kPieceBytes + 1) * kPieceBytes));
+  }
+  EXPECT_LE(thread.counters().bytes.load() - before, kSegmentBytes / 2 + 2 * 100'000);
 }
 
 TEST(LogThread, BearsItsNameSoThatAProfileShowsWhoseTimeItIs) {
