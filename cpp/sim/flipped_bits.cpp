@@ -117,7 +117,7 @@ class Judge {
     const storage::BlockConsumer takes_all;
     const storage::Progress silent;
     const auto map =
-        storage::BlockRecovery(*whole_, block_place_, known_durable, takes_all, silent).run();
+        storage::BlockRecovery(*whole_, block_place_, known_durable, takes_all, silent, 0).run();
     if (!map) return;
     const auto all = storage::list_block_files(*whole_, paths_.blocks());
     for (const auto& file : map->files) {
@@ -141,16 +141,18 @@ class Judge {
       bool follows = false;
       bool in_header = flip.offset < storage::kBlockFileHeaderBytes;
       if (!in_header) {
-        const auto after = std::upper_bound(file.offsets.begin(), file.offsets.end(), flip.offset);
+        const auto marks = file.frames.marks();  // of every frame
+        const auto after = std::upper_bound(
+            marks.begin(), marks.end(), flip.offset,
+            [](std::uint64_t offset, const auto& mark) { return offset < mark.offset; });
         const auto frame = std::prev(after);
-        start = *frame;
+        start = frame->offset;
         in_header = flip.offset < start + storage::kFrameHeaderBytes;
-        const std::uint64_t end = after == file.offsets.end() ? file.end : *after;
-        const Height height =
-            file.first.plus(static_cast<std::uint64_t>(frame - file.offsets.begin()));
+        const std::uint64_t end = after == marks.end() ? file.end : after->offset;
+        const Height height = file.first.plus(frame->frame);
         const bool synced = !last || height <= known_durable;
         if (!synced && has_zero_sector(seen, start, in_header ? seen.size() : end)) return false;
-        follows = before == (frame == file.offsets.begin() ? 0 : *std::prev(frame));
+        follows = before == (frame == marks.begin() ? 0 : std::prev(frame)->offset);
       }
       hidden = start == before ? hidden : in_header && follows;
       keep(flip, Part::blocks, true, start, hidden);

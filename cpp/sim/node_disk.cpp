@@ -412,7 +412,7 @@ NodeDisk::BlockFrames NodeDisk::read_blocks() const {
     frames.blocks.push_back(block);
     return {};
   };
-  auto outcome = storage::BlockRecovery(*disk_, place, Height(0), consume, {}).run();
+  auto outcome = storage::BlockRecovery(*disk_, place, Height(0), consume, {}, 0).run();
   if (!outcome) return {};
   frames.files = std::move(outcome->files);
   return frames;
@@ -441,7 +441,8 @@ void NodeDisk::damage_blocks(Height keep) {
   const Height damaged = keep.next();
   auto file = frames.files.begin();
   while (std::next(file) != frames.files.end() && std::next(file)->first <= damaged) ++file;
-  const std::uint64_t frame = file->offsets[damaged.value() - file->first.value()];
+  const std::uint64_t frame =
+      file->frames.at_or_before(damaged.value() - file->first.value()).offset;
   disk_->flip(paths().blocks() + "/" + storage::block_file_name(file->first),
               frame + storage::kFrameHeaderBytes + 8, 1);
   blocks_lost_ = true;

@@ -16,12 +16,14 @@ constexpr std::uint64_t kFrameBytesMin = kFrameHeaderBytes + ledger::kHeaderByte
 }  // namespace
 
 BlockRecovery::BlockRecovery(Disk& disk, const BlockPlace& place, Height known_durable,
-                             const BlockConsumer& consume, const Progress& progress)
+                             const BlockConsumer& consume, const Progress& progress,
+                             std::uint64_t stride)
     : disk_(disk),
       place_(place),
       known_durable_(known_durable),
       consume_(consume),
       progress_(progress),
+      stride_(stride),
       hash_(ledger::genesis(place.cluster)) {}
 
 std::string BlockRecovery::path_of(Height first) const {
@@ -99,7 +101,7 @@ Result<void> BlockRecovery::read_file(std::size_t index) {
   FrameReader reader(**file, path_of(first), sizes_[index]);
   auto headed = check_header(reader, last);
   if (!headed || outcome_.rest != Outcome::Rest::none) return headed;
-  outcome_.files.push_back({first, {}, reader.offset()});
+  outcome_.files.push_back({first, FrameIndex(stride_), reader.offset()});
   auto read = read_frames(reader, last);
   done_before_ += sizes_[index];
   return read;
@@ -152,7 +154,7 @@ Result<void> BlockRecovery::read_frames(FrameReader& reader, bool last) {
       stop(Outcome::Rest::damaged, path_of(file.first), offset, *refused);
       return {};
     }
-    file.offsets.push_back(static_cast<std::uint32_t>(offset));
+    file.frames.add(offset);
     file.end = reader.offset();
     outcome_.height = outcome_.height.next();
     report_progress(reader.offset());

@@ -11,6 +11,7 @@
 #include "storage/block_file.hpp"
 #include "storage/block_store.hpp"
 #include "storage/disk.hpp"
+#include "storage/frame_index.hpp"
 
 namespace paxledger::storage {
 
@@ -22,8 +23,8 @@ class BlockRecovery {
  public:
   struct GoodFile {
     Height first;
-    std::vector<std::uint32_t> offsets;  // of the intact frames
-    std::uint64_t end = 0;               // where they end
+    FrameIndex frames;      // the intact ones
+    std::uint64_t end = 0;  // where they end
   };
   struct Outcome {
     std::vector<GoodFile> files;
@@ -37,8 +38,10 @@ class BlockRecovery {
     Height known_through;  // the highest block that was seen, or must have been there
   };
 
+  // `stride`: of the frame indices.
   BlockRecovery(Disk& disk, const BlockPlace& place, Height known_durable,
-                const BlockConsumer& consume, const Progress& progress);
+                const BlockConsumer& consume, const Progress& progress,
+                std::uint64_t stride = FrameIndex::kStrideBytes);
 
   // Reads only. Errors: io; configuration (newer format).
   Result<Outcome> run();
@@ -60,6 +63,7 @@ class BlockRecovery {
   Height known_durable_;
   const BlockConsumer& consume_;
   const Progress& progress_;
+  std::uint64_t stride_;
   std::vector<Height> firsts_;
   std::vector<std::uint64_t> sizes_;
   std::uint64_t total_ = 0;

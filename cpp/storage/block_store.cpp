@@ -14,6 +14,8 @@ namespace paxledger::storage {
 namespace {
 
 constexpr std::size_t kCopyBytes = std::size_t{4} << 20;
+// What is read at least: mostly a frame or more.
+constexpr std::size_t kReadBytesMin = std::size_t{4} << 10;
 // So much is written before the disk is told to begin with it. Smaller pieces would be written more
 // than once, for what is appended next changes their last page.
 constexpr std::uint64_t kWritebackBytes = std::uint64_t{256} << 10;
@@ -81,7 +83,7 @@ Result<BlockStore::Opened> BlockStore::open(Disk& disk, const BlockPlace& place,
   Opened opened;
   std::unique_ptr<BlockStore> store(new BlockStore(disk, place, options));
   for (auto& file : outcome->files) {
-    store->files_.push_back({file.first, std::move(file.offsets), file.end});
+    store->files_.push_back({file.first, std::move(file.frames), file.end});
   }
   store->height_ = outcome->height;
   // If blocks are missing, those that are there may have come back since then. That all but the
@@ -189,8 +191,12 @@ Result<void> BlockStore::write_unsynced_again() {
   const BlockFile& file = files_.back();
   if (synced_ >= height_ && synced_ >= file.first) return {};
   const Height from = std::max(synced_.next(), file.first);
-  const std::uint64_t start =
-      from == file.first ? 0 : file.offsets[from.value() - file.first.value()];
+  std::uint64_t start = 0;
+  if (from != file.first) {
+    const auto offset = offset_of(files_.size() - 1, from);
+    if (!offset) return offset.error();
+    start = *offset;
+  }
   unsynced_bytes_ = file.end - start;
   directory_dirty_ = true;
   return for_each_piece(*head_, start, file.end,
@@ -215,12 +221,11 @@ Result<void> BlockStore::append(std::span<const ledger::Block> blocks) {
 
 Result<void> BlockStore::write(std::span<const ledger::Block> blocks) {
   std::string frames;
-  std::vector<std::uint32_t> offsets;
+  std::vector<std::uint64_t> offsets;
   const auto flush = [&]() -> Result<void> {
     const auto written = write_frames(frames);
     if (!written) return written.error();
-    auto& file = files_.back();
-    file.offsets.insert(file.offsets.end(), offsets.begin(), offsets.end());
+    for (const std::uint64_t offset : offsets) files_.back().frames.add(offset);
     height_ = height_.plus(offsets.size());
     frames.clear();
     offsets.clear();
@@ -237,7 +242,7 @@ Result<void> BlockStore::write(std::span<const ledger::Block> blocks) {
       const auto begun = begin_file(height, block.header.previous);
       if (!begun) return begun.error();
     }
-    offsets.push_back(static_cast<std::uint32_t>(files_.back().end + frames.size()));
+    offsets.push_back(files_.back().end + frames.size());
     append_frame(frames, height, ledger::encode_block(block));
   }
   return frames.empty() ? Result<void>() : flush();
@@ -264,7 +269,7 @@ Result<void> BlockStore::begin_file(Height first, const Digest& previous) {
   if (!file) return fail(file.error());
   head_ = std::move(*file);
   begun_through_ = 0;
-  files_.push_back({first, {}, 0});
+  files_.push_back({first, FrameIndex(), 0});
   directory_dirty_ = true;
   return write_frames(encode_block_file_header({place_.cluster, first, previous}));
 }
@@ -302,42 +307,74 @@ Result<File*> BlockStore::reader(std::size_t file) {
   return reader_.get();
 }
 
+Result<std::string> BlockStore::read_octets(std::size_t file, std::uint64_t offset,
+                                            std::uint64_t bytes) {
+  auto source = reader(file);
+  if (!source) return source.error();
+  std::string octets(std::min(bytes, files_[file].end - offset), '\0');
+  const auto count = (*source)->read_at(offset, octets);
+  if (!count) return count.error();
+  octets.resize(*count);
+  return octets;
+}
+
+Error BlockStore::damaged(const BlockFile& file, std::uint64_t offset, Height height) const {
+  return {ErrorCode::damaged, path_of(file.first) + " at offset " + std::to_string(offset) +
+                                  ", height " + std::to_string(height.value()) +
+                                  ": the block is not what was written"};
+}
+
+// Goes from the nearest frame whose place is known over those between, by their lengths.
+Result<std::uint64_t> BlockStore::offset_of(std::size_t file, Height height) {
+  const BlockFile& in = files_[file];
+  const FrameIndex::Mark mark = in.frames.at_or_before(height.value() - in.first.value());
+  std::uint64_t offset = mark.offset;
+  Height at = in.first.plus(mark.frame);
+  if (at == height) return offset;
+  const auto octets = read_octets(file, mark.offset, FrameIndex::kStrideBytes + kFrameHeaderBytes);
+  if (!octets) return octets.error();
+  for (; at < height; at = at.next()) {
+    const std::string_view rest =
+        std::string_view(*octets).substr(std::min(offset - mark.offset, octets->size()));
+    const auto header = decode_frame_header(rest);
+    if (!header || header->height != at) return damaged(in, offset, at);
+    offset += kFrameHeaderBytes + header->length;
+  }
+  return offset;
+}
+
 Result<std::vector<SharedBytes>> BlockStore::read(Height first, std::size_t bytes_max) {
   std::vector<SharedBytes> blocks;
   if (first == Height(0) || first > height_) return blocks;
   // One run of frames within one file; the caller comes again for the next file.
   const std::size_t index = file_of(first);
   const BlockFile& file = files_[index];
-  const std::size_t from = first.value() - file.first.value();
-  const auto end_of = [&file](std::size_t i) {
-    return i + 1 < file.offsets.size() ? std::uint64_t{file.offsets[i + 1]} : file.end;
-  };
-  const std::uint64_t start = file.offsets[from];
-  std::size_t through = from;
-  while (through + 1 < file.offsets.size() && end_of(through + 1) - start <= bytes_max) ++through;
-
-  auto source = reader(index);
-  if (!source) return source.error();
-  std::string octets(end_of(through) - start, '\0');
-  const auto count = (*source)->read_at(start, octets);
-  if (!count) return count.error();
-  octets.resize(*count);
-  const SharedBytes frames(std::move(octets));
-  for (std::size_t i = from; i <= through; ++i) {
-    const std::uint64_t offset = file.offsets[i] - start;
-    const std::uint64_t length = end_of(i) - file.offsets[i];
-    const Height height = file.first.plus(i);
-    const auto frame = frames.view().substr(std::min<std::uint64_t>(offset, frames.size()), length);
-    const auto header = decode_frame_header(frame);
-    if (!header || header->height != height || frame.size() != length ||
-        header->length != length - kFrameHeaderBytes ||
-        crc32c(frame.substr(kFrameHeaderBytes)) != header->block_crc) {
-      return Error{ErrorCode::damaged, path_of(file.first) + " at offset " +
-                                           std::to_string(file.offsets[i]) + ", height " +
-                                           std::to_string(height.value()) +
-                                           ": the block is not what was written"};
+  const auto start = offset_of(index, first);
+  if (!start) return start.error();
+  auto octets = read_octets(index, *start, std::max(bytes_max, kReadBytesMin));
+  if (!octets) return octets.error();
+  const auto header = decode_frame_header(*octets);
+  if (header && kFrameHeaderBytes + header->length > octets->size()) {
+    octets = read_octets(index, *start, kFrameHeaderBytes + header->length);
+    if (!octets) return octets.error();
+  }
+  const SharedBytes frames(std::move(*octets));
+  const Height last = file.first.plus(file.frames.count() - 1);
+  std::size_t offset = 0;
+  for (Height height = first; height <= last; height = height.next()) {
+    const std::string_view rest = frames.view().substr(offset);
+    const bool is_first = height == first;
+    if (!is_first && offset + kFrameHeaderBytes > bytes_max) break;
+    const auto frame = decode_frame_header(rest);
+    if (!frame || frame->height != height) return damaged(file, *start + offset, height);
+    const std::size_t end = offset + kFrameHeaderBytes + frame->length;
+    if (!is_first && end > bytes_max) break;
+    const std::string_view block = rest.substr(kFrameHeaderBytes, frame->length);
+    if (block.size() != frame->length || crc32c(block) != frame->block_crc) {
+      return damaged(file, *start + offset, height);
     }
-    blocks.push_back(frames.slice(offset + kFrameHeaderBytes, header->length));
+    blocks.push_back(frames.slice(offset + kFrameHeaderBytes, frame->length));
+    offset = end;
   }
   return blocks;
 }
@@ -351,13 +388,14 @@ Result<void> BlockStore::set_aside_from(Height first) {
   BlockFile& file = files_[index];
   const Height file_first = file.first;
   const std::size_t kept = first.value() - file_first.value();
-  const std::uint64_t offset = file.offsets[kept];
-  file.offsets.resize(kept);
-  file.end = offset;
+  const auto offset = offset_of(index, first);
+  if (!offset) return fail(offset.error());
+  file.frames.keep(kept);
+  file.end = *offset;
   head_.reset();
   reader_.reset();
   std::vector<Notice> notices;
-  const auto moved = move_from(file_first, offset, notices);
+  const auto moved = move_from(file_first, *offset, notices);
   if (!moved) return fail(moved.error());
   height_ = Height(first.value() - 1);
   const auto headed = open_head();
