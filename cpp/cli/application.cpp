@@ -271,7 +271,7 @@ class CommandLine {
                         [this] { return explore(common_, explore_); });
     sim::SmallWorldBounds& bounds = explore_.bounds;
     constexpr WholeRange kFew{0, 100};
-    add_whole(*app, "--nodes", bounds.nodes, "Nodes", {1, 9});
+    add_whole(*app, "--nodes", bounds.nodes, "Nodes", {1, 7});
     add_whole(*app, "--leaders", bounds.leaders, "Of them, that may run for leader", {1, 9});
     add_whole(*app, "--candidacies", bounds.candidacies, "Elections that they start", kFew);
     add_whole(*app, "--commands", bounds.commands, "Commands of clients", kFew);

@@ -7,11 +7,12 @@
 #include <cmath>
 #include <cstdio>
 #include <deque>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
-#include <iterator>
 #include <map>
 #include <sstream>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -56,18 +57,18 @@ Result<SeedRange> parse_seeds(const std::string& text) {
   const auto last = parse_whole(text.substr(dots + 2), {});
   if (!last) return wrong("--seeds: " + last.error().message);
   if (*last < *first) return wrong("--seeds: expected A..B with A <= B, found " + text);
-  if (*last - *first >= 1'000'000'000) return wrong("--seeds: at most a milliard at once");
+  if (*last - *first >= 1'000'000'000) return wrong("--seeds: at most 1,000,000,000 at once");
   return SeedRange{*first, *last};
 }
 
 Result<void> choose_faults(const std::string& text, sim::FaultProfile& faults) {
-  if (text.empty()) return {};
   const std::uint64_t every_ms = faults.every_ms;
   faults = text == "all" ? sim::FaultProfile::all() : sim::FaultProfile::none();
   faults.every_ms = every_ms;
   if (text == "all" || text == "none") return {};
   std::istringstream words(text);
-  for (std::string word; std::getline(words, word, ',');) {
+  std::string word;
+  while (std::getline(words, word, ',') || text.empty()) {
     if (faults.set(word, true)) continue;
     std::string names;
     for (const auto kind : sim::FaultProfile::kinds()) names += ", " + std::string(kind);
@@ -86,19 +87,31 @@ Result<void> apply_options(const SimArguments& arguments, sim::Plan& plan) {
         std::chrono::duration<double, std::ratio<60>>(*arguments.minutes));
     profile.work.operations = UINT64_MAX;
   }
-  return choose_faults(arguments.faults, profile.faults);
+  if (const auto checked = sim::check_script(plan); !checked) return wrong(checked.error().message);
+  return arguments.faults ? choose_faults(*arguments.faults, profile.faults) : Result<void>();
+}
+
+// As a shell reads it back.
+std::string quoted(const std::string& word) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./,:=@%+";
+  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
+  std::string text = "'";
+  for (const char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return text + "'";
 }
 
 std::string replay_command(const SimArguments& arguments, std::uint64_t seed) {
-  if (!arguments.case_file.empty()) return "paxledger sim --case " + arguments.case_file;
-  std::string text = "paxledger sim --seed " + std::to_string(seed);
+  std::string text = "paxledger sim ";
+  text += arguments.case_file.empty() ? "--seed " + std::to_string(seed)
+                                      : "--case " + quoted(arguments.case_file);
   if (arguments.nodes) text += " --nodes " + std::to_string(*arguments.nodes);
   if (arguments.minutes) {
     char number[32];
     std::snprintf(number, sizeof number, "%.17g", *arguments.minutes);
     text += std::string(" --minutes ") + number;
   }
-  if (!arguments.faults.empty()) text += " --faults " + arguments.faults;
+  if (arguments.faults) text += " --faults " + *arguments.faults;
   return text;
 }
 
@@ -366,9 +379,14 @@ ExitCode run_many(const CommonOptions& options, const SimArguments& arguments,
 
 Result<sim::Plan> read_case(const std::string& path) {
   std::ifstream file(path);
-  if (!file) return wrong("--case: cannot read " + path);
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  auto plan = sim::parse_plan(text);
+  // A directory can be opened, but not read.
+  std::error_code ignored;
+  if (!file || std::filesystem::is_directory(path, ignored)) {
+    return wrong("--case: cannot read " + path);
+  }
+  std::ostringstream text;
+  text << file.rdbuf();
+  auto plan = sim::parse_plan(text.str());
   if (!plan) return wrong(path + ": " + plan.error().message);
   return plan;
 }

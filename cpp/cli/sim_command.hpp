@@ -15,8 +15,9 @@ struct SimArguments {
   std::uint64_t jobs = 1;
   std::optional<std::uint32_t> nodes;
   std::optional<double> minutes;  // of the safety phase
-  std::string faults;             // empty: as the seed draws them; "all", "none", or a list
-  std::string case_file;          // a plan to run instead of a seed's
+  std::optional<std::string>
+      faults;             // "all", "none", or a list; as the seed draws them if left out
+  std::string case_file;  // a plan to run instead of a seed's
   std::string trace_file;
   std::string save_file;  // where the plan is written, or the smaller one
   bool minimize = false;

@@ -1,5 +1,6 @@
 #include "sim/fault.hpp"
 
+#include <algorithm>
 #include <chrono>
 
 namespace paxledger::sim {
@@ -120,6 +121,13 @@ std::string describe(const Fault& fault) {
       break;
   }
   return text;
+}
+
+bool names_above(const Fault& fault, std::uint32_t nodes) {
+  return fault.node.value() > nodes ||
+         std::any_of(fault.links.begin(), fault.links.end(), [nodes](const Link& link) {
+           return link.from.value() > nodes || link.to.value() > nodes;
+         });
 }
 
 }  // namespace paxledger::sim

@@ -76,5 +76,7 @@ struct TimedFault {
 [[nodiscard]] std::string_view to_string(SimulatedDisk::Unsynced unsynced);
 // For people, e.g. "partition 1 2 | 3" or "pause node 2 for 120ms".
 [[nodiscard]] std::string describe(const Fault& fault);
+// Whether it is about a node that is not one of 1 … `nodes`.
+[[nodiscard]] bool names_above(const Fault& fault, std::uint32_t nodes);
 
 }  // namespace paxledger::sim

@@ -9,13 +9,6 @@ namespace paxledger::sim {
 
 namespace {
 
-bool names_above(const Fault& fault, std::uint32_t nodes) {
-  return fault.node.value() > nodes ||
-         std::any_of(fault.links.begin(), fault.links.end(), [nodes](const Link& link) {
-           return link.from.value() > nodes || link.to.value() > nodes;
-         });
-}
-
 class Minimizer {
  public:
   Minimizer(Plan plan, const RunReport& report, const MinimizeOptions& options,

@@ -17,6 +17,8 @@ using Json = nlohmann::ordered_json;
 // When the run of a simulated world begins, in its own time (sim/world.hpp).
 constexpr Duration kBegin = std::chrono::seconds(1);
 constexpr std::uint64_t kNodesMax = 9;
+// No time in a plan is longer, so that sums of them stay far from the ends of their types.
+constexpr std::uint64_t kDayUs = 86'400'000'000;
 
 // Ends the reading; the text names the member.
 struct Refused : std::runtime_error {
@@ -357,10 +359,16 @@ bool read_plan_member(const std::string& name, const Json& value, const std::str
   return true;
 }
 
-void check_ranges(const Profile& profile) {
+void check_ranges(Profile profile) {
+  const engine::Timing& timing = profile.options.timing;
+  if (timing.heartbeat_interval >= timing.election_timeout) {
+    throw Refused("timing: expected heartbeat_us < election_timeout_us");
+  }
   const NetworkProfile& network = profile.network;
-  if (network.latency_us_max < network.latency_us_min || network.latency_us_min == 0) {
-    throw Refused("network: expected 0 < latency_us_min <= latency_us_max");
+  if (network.latency_us_max < network.latency_us_min || network.latency_us_min == 0 ||
+      network.latency_us_max > kDayUs) {
+    throw Refused("network: expected 0 < latency_us_min <= latency_us_max <= " +
+                  std::to_string(kDayUs));
   }
   if (network.drop_permille > 1000 || network.duplicate_permille > 1000 ||
       network.slow_permille > 1000) {
@@ -370,13 +378,25 @@ void check_ranges(const Profile& profile) {
   if (work.keys == 0 || work.think_us_max == 0 || work.pipeline == 0) {
     throw Refused("work: keys, pipeline and think_us_max are at least 1");
   }
-  if (work.patience_ms_max < 5) throw Refused("work.patience_ms_max: expected at least 5");
+  if (work.think_us_max > kDayUs) {
+    throw Refused("work.think_us_max: expected at most " + std::to_string(kDayUs));
+  }
+  if (work.patience_ms_max < 5 || work.patience_ms_max > kDayUs / 1000) {
+    throw Refused("work.patience_ms_max: expected 5 to " + std::to_string(kDayUs / 1000));
+  }
+  if (work.session_ms < kv::kSessionMillisecondsMin ||
+      work.session_ms > kv::kSessionMillisecondsMax) {
+    throw Refused("work.session_ms: expected " + std::to_string(kv::kSessionMillisecondsMin) +
+                  " to " + std::to_string(kv::kSessionMillisecondsMax));
+  }
+  if (work.close_permille > 1000 || work.rest_permille > 1000) {
+    throw Refused("work: a share is at most 1000 permille");
+  }
   if (work.reads_percent > 100) throw Refused("work.reads_percent: expected 0 to 100");
   if (work.clients > 1000) throw Refused("work.clients: expected at most 1000");
-  const engine::Limits& limits = profile.options.limits;
-  if (limits.window_slots == 0 || limits.batch_commands_max == 0) {
-    throw Refused("limits: window_slots and batch_commands_max are at least 1");
-  }
+  members(profile.options.limits, [](const std::string& name, std::size_t value) {
+    if (value == 0) throw Refused("limits." + name + ": expected at least 1");
+  });
 }
 
 }  // namespace
@@ -427,6 +447,17 @@ Result<Plan> parse_plan(std::string_view text) {
     return Error{ErrorCode::bad_request, refused.what()};
   }
   return plan;
+}
+
+Result<void> check_script(const Plan& plan) {
+  const std::uint32_t nodes = plan.profile.options.nodes;
+  for (const TimedFault& timed : plan.script) {
+    if (!names_above(timed.fault, nodes)) continue;
+    return Error{ErrorCode::bad_request,
+                 "the script names a node that is not there: " + describe(timed.fault) +
+                     "; there are " + std::to_string(nodes) + " nodes"};
+  }
+  return {};
 }
 
 std::string to_json(const Fault& fault) {

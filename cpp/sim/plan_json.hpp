@@ -25,6 +25,9 @@ namespace paxledger::sim {
 [[nodiscard]] std::string to_json(const Plan& plan);
 // Errors: bad_request, with the member that is wrong and what was expected.
 [[nodiscard]] Result<Plan> parse_plan(std::string_view json);
+// Whether the plan has all nodes that its script names: for plans that were changed since they were
+// read. Errors: bad_request, with the fault.
+[[nodiscard]] Result<void> check_script(const Plan& plan);
 
 [[nodiscard]] std::string to_json(const Fault& fault);
 // Errors: bad_request. Nodes are named 1 … `nodes`.

@@ -1,7 +1,7 @@
 // The one place where msgpack octets become values, and where bad octets become an Error.
 //
 // An Unpacker is pulled: the caller says what must come next. Nothing is built from what the octets
-// declare about themselves, so a declared array of four milliards costs five octets of looking.
+// declare about themselves, so a declared array of four billion costs five octets of looking.
 #pragma once
 
 #include <cstddef>

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 from pathlib import Path
@@ -121,10 +122,13 @@ def test_a_saved_case_runs_as_its_seed_did(tmp_path: Path) -> None:
         (["--seeds", "5..1"], "expected A..B with A <= B"),
         (["--seeds", "1..2..3"], "no whole number"),
         (["--faults", "foo"], 'there is no "foo"; expected all, none, or some of crashes'),
+        (["--faults", ""], 'there is no ""'),
+        (["--faults", "crashes,,kills"], 'there is no ""'),
         (["--nodes", "10"], "expected a whole number from 1 to 9"),
         (["--jobs", "0"], "expected a whole number from 1 to 256"),
         (["--minutes", "-1"], "expected a number from 0.001 to 1440"),
         (["--case", "/no/such/file"], "cannot read /no/such/file"),
+        (["--case", "/"], "cannot read /"),
         (["--seeds", "1..3", "--minimize"], "are about one seed or case"),
         (["--seed", "1", "--case", "x"], "excludes"),
     ],
@@ -149,6 +153,13 @@ def test_bad_input_is_refused(arguments: list[str], message: str) -> None:
         ('{"script": [{"kind": "cut", "links": [[1, 7]]}]}', "expected 1 to 3, found 7"),
         ('{"script": [{"kind": "cut", "links": [[2, 2]]}]}', "a link joins two nodes"),
         ('{"network": {"latency_us_max": -1}}', "network.latency_us_max: expected a whole"),
+        ('{"network": {"latency_us_max": 9223372036854775808}}', "latency_us_max <= 86400000000"),
+        ('{"timing": {"heartbeat_us": 900000}}', "expected heartbeat_us < election_timeout_us"),
+        ('{"limits": {"window_bytes": 0}}', "limits.window_bytes: expected at least 1"),
+        ('{"limits": {"pending_requests_max": 0}}', "pending_requests_max: expected at least 1"),
+        ('{"work": {"patience_ms_max": 9223372036854775808}}', "expected 5 to 86400000"),
+        ('{"work": {"session_ms": 1}}', "work.session_ms: expected 1000 to 86400000"),
+        ('{"work": {"close_permille": 1001}}', "work: a share is at most 1000 permille"),
     ],
 )
 def test_a_bad_case_is_refused_with_the_member_that_is_wrong(
@@ -159,6 +170,24 @@ def test_a_bad_case_is_refused_with_the_member_that_is_wrong(
     done = sim("--case", case)
     assert done.returncode == 2, done.stdout
     assert message in done.stderr
+
+
+def test_a_case_whose_script_names_a_node_that_was_left_out_is_refused(
+    lost_majority: Path,
+) -> None:
+    done = sim("--case", lost_majority, "--nodes", 2)
+    assert done.returncode == 2 and done.stdout == ""
+    assert "names a node that is not there: clock_jump node 3" in done.stderr
+
+
+def test_options_stand_in_the_replay_command_of_a_case(lost_majority: Path) -> None:
+    case = lost_majority.rename(lost_majority.with_name("it's lost.json"))
+    run = sim_json("--case", case, "--nodes", 5, "--faults", "pauses")
+    command = shlex.split(run["replay"])
+    assert command == [
+        *("paxledger", "sim", "--case", str(case), "--nodes", "5", "--faults", "pauses"),
+    ]
+    assert sim_json(*command[2:])["trace_hash"] == run["trace_hash"]
 
 
 def test_an_interrupt_ends_the_processes_that_simulate() -> None:
@@ -211,7 +240,7 @@ def test_an_exploration_that_is_given_up_says_so() -> None:
     assert "states-max" in done.stdout
 
 
-@pytest.mark.parametrize("bound", [["--leaders", "7"], ["--nodes", "0"], ["--commands", "999"]])
+@pytest.mark.parametrize("bound", [["--leaders", "7"], ["--nodes", "8"], ["--commands", "999"]])
 def test_bounds_that_make_no_sense_are_refused(bound: list[str]) -> None:
     command = [str(COMMAND), "explore", *bound]
     done = subprocess.run(command, capture_output=True, text=True, timeout=scaled(60), check=False)
