@@ -101,6 +101,8 @@ def test_wrong_arguments_are_refused_before_anything_runs() -> None:
         sim.sweep([1], {"node": [3]})
     with pytest.raises(TypeError, match="no parameter 'timing.patience'"):
         sim.sweep([1], {"timing.patience": [3]})
+    with pytest.raises(TypeError, match="nodes is a parameter, and cannot be the same in all"):
+        sim.sweep([1], {"nodes": [3]}, nodes=5)
     with pytest.raises(ValueError, match="has no values"):
         sim.sweep([1], {"nodes": []})
     with pytest.raises(TypeError, match="is a list of values"):

@@ -115,6 +115,8 @@ def sweep(
     varied = dict(parameters or {})
     for name in (*varied, *fixed):
         _check(name)
+    if both := varied.keys() & fixed.keys():
+        raise TypeError(f"{min(both)} is a parameter, and cannot be the same in all runs as well")
     for name, values in varied.items():
         if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
             raise TypeError(f"parameters[{name!r}] is a list of values, not {values!r}")
