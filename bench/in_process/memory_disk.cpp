@@ -34,10 +34,8 @@ class MemoryFile final : public storage::File {
     octets_->resize(bytes);
     return {};
   }
-  Result<void> preallocate(std::uint64_t bytes) override {
-    octets_->assign(bytes, '\0');
-    return {};
-  }
+  Result<void> reserve(std::uint64_t /*bytes*/) override { return {}; }
+  void start_writeback(std::uint64_t /*offset*/, std::uint64_t /*bytes*/) override {}
   Result<void> sync() override {
     ++traffic_.syncs;
     return {};
