@@ -16,19 +16,26 @@ namespace paxledger::kv {
 //
 // Their memory follows their number, not their sequences: a client that leaves gaps makes a session
 // no larger. A kept result is code and revision; only reads bring a value, and they are not kept.
-// Clients count up and acknowledge in order, so a result is added at the end of a row and
-// forgotten at its beginning.
+//
+// They stand in a table by the last bits of their sequence, or in a place after that. Sequences in
+// a row, in whatever order they come, each have a place of their own, so that nothing is moved or
+// searched; a session that is spread over connections brings them out of order. An acknowledgement
+// only counts down: what it forgets stays where it is until a new result takes the place.
 //
 // Invariants:
 //  1. A result is held only for acknowledged() < sequence <= acknowledged() + kSessionWindow.
-//  2. row_ rises by sequence. What stands before first_ is forgotten.
-//  3. row_ has room for at most four times the results held, or for a few.
+//  2. A place of table_ whose sequence is not above acknowledged() is free. There are count_
+//  others.
+//  3. A result stands at most reach_ places after the one that its sequence names, going round.
+//  4. There is room for at most four times the results held, or for a few, and never for more than
+//     kSessionWindow: with that many places no two results of a window want the same one.
+//  5. Nothing that is told or hashed depends on where a result stands.
 class SessionResults {
  public:
   [[nodiscard]] Sequence acknowledged() const { return acknowledged_; }
-  [[nodiscard]] std::size_t count() const { return row_.size() - first_; }
+  [[nodiscard]] std::size_t count() const { return count_; }
   // How many results there is memory for.
-  [[nodiscard]] std::size_t room() const { return row_.capacity(); }
+  [[nodiscard]] std::size_t room() const { return table_.capacity(); }
 
   // Forgets the results up to `sequence`. A sequence at or below acknowledged() changes nothing.
   void acknowledge(Sequence sequence);
@@ -50,13 +57,17 @@ class SessionResults {
     Revision revision;
     ErrorCode code = ErrorCode::ok;
   };
-  using Row = std::vector<Kept>;
-  // The first one of `sequence` or above.
-  [[nodiscard]] Row::const_iterator place_of(Sequence sequence) const;
+  // Null if there is none; may give one that is forgotten.
+  [[nodiscard]] const Kept* look_up(Sequence sequence) const;
+  // Precondition: there is a free place, and no result of its sequence.
+  void place(const Kept& kept);
+  // Gives the table so many places, a power of two.
+  void resize(std::size_t places);
 
   Sequence acknowledged_;
-  Row row_;
-  std::size_t first_ = 0;
+  std::vector<Kept> table_;
+  std::size_t count_ = 0;
+  std::size_t reach_ = 0;
 };
 
 }  // namespace paxledger::kv

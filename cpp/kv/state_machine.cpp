@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <list>
 #include <set>
 #include <unordered_map>
@@ -211,6 +212,8 @@ void StateMachine::State::keep(Session& session, Sequence sequence, const Comman
 }
 
 void StateMachine::State::line_up(Session& session, Row to) {
+  // One command lines its session up more than once, and it mostly stands where it should.
+  if (to == session.row && std::next(session.place) == row(to).end()) return;
   row(to).splice(row(to).end(), row(session.row), session.place);
   session.row = to;
 }
