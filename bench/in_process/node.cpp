@@ -90,7 +90,9 @@ void InProcessNode::drain_clients(Instant now, engine::Output& out) {
     }
   }
   if (commands_.empty()) return;
+  const std::size_t room = commands_.size();
   replica_->step(engine::Proposed{std::exchange(commands_, {}), wall(now)}, now, out);
+  commands_.reserve(room);
 }
 
 void InProcessNode::hand_out(engine::Output& out, Instant now) {

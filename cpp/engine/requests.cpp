@@ -70,9 +70,11 @@ std::uint64_t Requests::admit(Origin origin, SharedBytes command, CommandKey key
   slot.request.key = key;
   slot.request.expires = expires;
   slot.request.hops = hops;
-  const Place first = find_first(key);
+  const std::uint64_t key_hash = hash_of(key);
+  const Place first =
+      by_key_.find(key_hash, [&](Place other) { return slots_[other].request.key == key; });
   if (first == kNowhere) {
-    by_key_.add(hash_of(key), place);
+    by_key_.add(key_hash, place);
     slot.twin_before = slot.twin_after = place;
   } else {
     slot.twin_before = slots_[first].twin_before;

@@ -19,7 +19,15 @@ Result<RequestKey> ClientDesk::admit(net::ConnectionId connection, std::uint64_t
   }
   ++entry->second;
   last_key_ = last_key_.next();
-  pending_.emplace(last_key_, Pending{entry, id, kind});
+  if (spare_.empty()) {
+    pending_.emplace(last_key_, Pending{entry, id, kind});
+    return last_key_;
+  }
+  auto node = std::move(spare_.back());
+  spare_.pop_back();
+  node.key() = last_key_;
+  node.mapped() = Pending{entry, id, kind};
+  pending_.insert(std::move(node));
   return last_key_;
 }
 
@@ -27,7 +35,7 @@ ClientDesk::Origin ClientDesk::forget(PendingMap::iterator entry) {
   const Pending& pending = entry->second;
   Origin origin{pending.connection->first, pending.id, pending.kind};
   if (--pending.connection->second == 0) connections_.erase(pending.connection);
-  pending_.erase(entry);
+  spare_.push_back(pending_.extract(entry));
   return origin;
 }
 

@@ -27,6 +27,7 @@ namespace paxledger::node {
 // Invariants:
 //  1. A key is given out once in the life of the desk, and settled at most once.
 //  2. pending() <= pending_max; of one connection, <= outstanding_max.
+//  3. What is kept to be used again is no more than what was pending at once.
 class ClientDesk {
  public:
   ClientDesk(std::size_t pending_max, std::size_t outstanding_max)
@@ -66,6 +67,7 @@ class ClientDesk {
   std::size_t outstanding_max_;
   RequestKey last_key_;
   PendingMap pending_;
+  std::vector<PendingMap::node_type> spare_;  // so that a request allocates nothing
   Connections connections_;
 };
 

@@ -191,7 +191,9 @@ void Node::drain_clients(engine::Output& out) {
                     take_request(connection, std::move(request));
                   });
   if (!commands_.empty()) {
+    const std::size_t room = commands_.size();
     replica_->step(engine::Proposed{std::exchange(commands_, {}), wall_now()}, now_, out);
+    commands_.reserve(room);  // the next turn is likely to bring as many
   }
 }
 

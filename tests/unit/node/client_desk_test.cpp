@@ -2,7 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <set>
+#include <vector>
+
+#include "base/prng.hpp"
 
 namespace paxledger::node {
 namespace {
@@ -36,6 +41,52 @@ TEST(ClientDesk, SettlesARequestOnce) {
   EXPECT_TRUE(desk.settle(*key).has_value());
   EXPECT_FALSE(desk.settle(*key).has_value());
   EXPECT_FALSE(desk.settle(RequestKey(999)).has_value());
+}
+
+// What one request leaves behind serves another, of which it must know nothing.
+TEST(ClientDesk, BehavesLikeAPlainListOverManyRequests) {
+  Prng prng(Seed{9});
+  ClientDesk desk(60, 40);
+  struct Asked {
+    RequestKey key;
+    net::ConnectionId connection;
+    std::uint64_t id;
+    Kind kind;
+  };
+  std::vector<Asked> plain;
+  std::set<RequestKey> settled;
+  const auto of_connection = [&plain](net::ConnectionId connection) {
+    return std::count_if(plain.begin(), plain.end(),
+                         [&](const Asked& asked) { return asked.connection == connection; });
+  };
+  for (std::uint64_t round = 0; round < 20'000; ++round) {
+    if (prng.chance(1, 2)) {
+      const net::ConnectionId connection(1 + prng.below(3));
+      const Kind kind = prng.chance(1, 4) ? Kind::scan : Kind::execute;
+      const bool fits = plain.size() < 60 && of_connection(connection) < 40;
+      const auto key = desk.admit(connection, round, kind);
+      ASSERT_EQ(key.ok(), fits);
+      if (!key) continue;
+      ASSERT_FALSE(settled.contains(*key));
+      plain.push_back({*key, connection, round, kind});
+    } else if (!plain.empty() && prng.chance(1, 100)) {
+      ASSERT_EQ(desk.settle_all({Kind::scan}).size(), std::erase_if(plain, [&](const Asked& asked) {
+                  if (asked.kind == Kind::scan) settled.insert(asked.key);
+                  return asked.kind == Kind::scan;
+                }));
+    } else if (!plain.empty()) {
+      const auto which = plain.begin() + static_cast<std::ptrdiff_t>(prng.below(plain.size()));
+      const auto origin = desk.settle(which->key);
+      ASSERT_TRUE(origin.has_value());
+      ASSERT_EQ(origin->connection, which->connection);
+      ASSERT_EQ(origin->id, which->id);
+      ASSERT_EQ(origin->kind, which->kind);
+      ASSERT_FALSE(desk.settle(which->key).has_value());
+      settled.insert(which->key);
+      plain.erase(which);
+    }
+    ASSERT_EQ(desk.pending(), plain.size());
+  }
 }
 
 TEST(ClientDesk, RefusesMoreThanItsLimitInAll) {
