@@ -324,23 +324,31 @@ Error BlockStore::damaged(const BlockFile& file, std::uint64_t offset, Height he
                                   ": the block is not what was written"};
 }
 
-// Goes from the nearest frame whose place is known over those between, by their lengths.
-Result<std::uint64_t> BlockStore::offset_of(std::size_t file, Height height) {
+// Goes from the nearest frame whose place is known over those between, by their lengths. Gives the
+// place of `height`, or of the first frame on the way there whose header is damaged.
+Result<BlockStore::FramePlace> BlockStore::approach(std::size_t file, Height height) {
   const BlockFile& in = files_[file];
   const FrameIndex::Mark mark = in.frames.at_or_before(height.value() - in.first.value());
   std::uint64_t offset = mark.offset;
   Height at = in.first.plus(mark.frame);
-  if (at == height) return offset;
+  if (at == height) return FramePlace{at, offset};
   const auto octets = read_octets(file, mark.offset, FrameIndex::kStrideBytes + kFrameHeaderBytes);
   if (!octets) return octets.error();
   for (; at < height; at = at.next()) {
     const std::string_view rest =
         std::string_view(*octets).substr(std::min(offset - mark.offset, octets->size()));
     const auto header = decode_frame_header(rest);
-    if (!header || header->height != at) return damaged(in, offset, at);
+    if (!header || header->height != at) return FramePlace{at, offset};
     offset += kFrameHeaderBytes + header->length;
   }
-  return offset;
+  return FramePlace{at, offset};
+}
+
+Result<std::uint64_t> BlockStore::offset_of(std::size_t file, Height height) {
+  const auto place = approach(file, height);
+  if (!place) return place.error();
+  if (place->height != height) return damaged(files_[file], place->offset, place->height);
+  return place->offset;
 }
 
 Result<std::vector<SharedBytes>> BlockStore::read(Height first, std::size_t bytes_max) {
@@ -387,17 +395,17 @@ Result<void> BlockStore::set_aside_from(Height first) {
   const std::size_t index = file_of(first);
   BlockFile& file = files_[index];
   const Height file_first = file.first;
-  const std::size_t kept = first.value() - file_first.value();
-  const auto offset = offset_of(index, first);
-  if (!offset) return fail(offset.error());
-  file.frames.keep(kept);
-  file.end = *offset;
+  // What cannot be found behind damage goes with it: peers have both.
+  const auto place = approach(index, first);
+  if (!place) return fail(place.error());
+  file.frames.keep(place->height.value() - file_first.value());
+  file.end = place->offset;
   head_.reset();
   reader_.reset();
   std::vector<Notice> notices;
-  const auto moved = move_from(file_first, *offset, notices);
+  const auto moved = move_from(file_first, place->offset, notices);
   if (!moved) return fail(moved.error());
-  height_ = Height(first.value() - 1);
+  height_ = Height(place->height.value() - 1);
   const auto headed = open_head();
   if (!headed) return fail(headed.error());
   synced_ = std::min(synced_, height_);

@@ -82,7 +82,8 @@ class BlockStore {
   // with file, offset and height.
   Result<std::vector<SharedBytes>> read(Height first, std::size_t bytes_max);
 
-  // Moves the blocks from `first` on to set-aside, durably. height() becomes first - 1.
+  // Moves the blocks from `first` on to set-aside, durably. height() becomes first - 1, or less
+  // where a damaged header stands on the way to `first`: then all from that frame on is moved.
   Result<void> set_aside_from(Height first);
 
   [[nodiscard]] Height height() const { return height_; }
@@ -120,6 +121,11 @@ class BlockStore {
   [[nodiscard]] bool file_ends_at(Height first, std::uint64_t offset);
   Result<File*> reader(std::size_t file);
   Result<std::string> read_octets(std::size_t file, std::uint64_t offset, std::uint64_t bytes);
+  struct FramePlace {
+    Height height;
+    std::uint64_t offset = 0;
+  };
+  Result<FramePlace> approach(std::size_t file, Height height);
   Result<std::uint64_t> offset_of(std::size_t file, Height height);
   [[nodiscard]] Error damaged(const BlockFile& file, std::uint64_t offset, Height height) const;
   [[nodiscard]] std::string path_of(Height first) const;

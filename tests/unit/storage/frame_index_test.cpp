@@ -133,5 +133,63 @@ TEST(BlockStore, NamesTheDamagedFrameThatItPassesOver) {
   EXPECT_TRUE(store->read(Height(2), 1).ok()) << "what comes before is whole";
 }
 
+TEST(BlockStore, ReadsABlockWhereOnlyOthersAreDamaged) {
+  const auto chain = uneven_chain();
+  auto disk = new_block_disk();
+  const auto store = std::move(open_blocks(*disk, Height(0), {}).store);
+  ASSERT_TRUE(store->append(chain).ok());
+  std::uint64_t offset = kBlockFileHeaderBytes;
+  for (std::size_t i = 0; i < 4; ++i) offset += frame_bytes(chain[i]);
+  const auto expect_damage_at = [&](std::uint64_t height) {
+    for (std::uint64_t first = 1; first <= 8; ++first) {
+      const auto read = store->read(Height(first), 1);
+      EXPECT_EQ(read.ok(), first != height) << "height " << first;
+    }
+  };
+  // The block of height 5, past its header: it is passed over by its length, which is intact.
+  disk->flip(block_path(1), offset + kFrameHeaderBytes + 9, 1);
+  expect_damage_at(5);
+  const auto over = store->read(Height(4), 1 << 20);
+  ASSERT_FALSE(over.ok());
+  EXPECT_NE(over.error().message.find("height 5"), std::string::npos) << over.error().message;
+}
+
+TEST(BlockStore, SetsAsideFromDamageOnTheWayToTheHeight) {
+  const auto chain = uneven_chain();
+  for (const std::uint64_t damaged : {1u, 3u, 9u}) {
+    SCOPED_TRACE(damaged);
+    auto disk = new_block_disk();
+    const auto store = std::move(open_blocks(*disk, Height(0), {}).store);
+    ASSERT_TRUE(store->append(chain).ok());
+    ASSERT_TRUE(store->sync().ok());
+    std::uint64_t offset = kBlockFileHeaderBytes;
+    for (std::size_t i = 0; i + 1 < damaged; ++i) offset += frame_bytes(chain[i]);
+    disk->flip(block_path(1), offset + 4, 1);
+    ASSERT_TRUE(store->set_aside_from(Height(10)).ok()) << "a repair is not ended by more damage";
+    EXPECT_EQ(store->height(), Height(damaged - 1));
+    EXPECT_FALSE(disk->list(kBlockPlace.set_aside)->empty());
+    ASSERT_TRUE(store->append(std::span(chain).subspan(damaged - 1)).ok());
+    ASSERT_TRUE(store->sync().ok());
+    expect_reads(*store, chain);
+  }
+}
+
+// A catch-up takes as much at once as it asks for, although few places are known.
+TEST(BlockStore, ReadsAllBlocksOnceInStretches) {
+  const auto chain = make_chain(20'000);
+  auto disk = new_block_disk();
+  const auto store = std::move(open_blocks(*disk, Height(0), {}).store);
+  ASSERT_TRUE(store->append(chain).ok());
+  std::size_t reads = 0;
+  for (std::uint64_t next = 1; next <= chain.size(); ++reads) {
+    const auto blocks = store->read(Height(next), std::size_t{1} << 20);
+    ASSERT_TRUE(blocks.ok()) << blocks.error().message;
+    ASSERT_FALSE(blocks->empty());
+    EXPECT_EQ(blocks->front().view(), ledger::encode_block(chain[next - 1]));
+    next += blocks->size();
+  }
+  EXPECT_LE(reads, store->extent().bytes / ((std::size_t{1} << 20) - 1000) + 1);
+}
+
 }  // namespace
 }  // namespace paxledger::storage
