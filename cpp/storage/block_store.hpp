@@ -46,7 +46,7 @@ using Progress = std::function<void(std::uint64_t done, std::uint64_t total)>;
 //  3. Files are only appended to; what leaves them goes to set-aside.
 //  4. Where blocks were set aside that the log takes for durable, the files reach that height again
 //     only after all blocks below it are synced.
-//  5. The memory it takes grows by 8 octets for each 64 KiB of history.
+//  5. The memory it takes grows by 8 to 16 octets for each 64 KiB of history.
 //  6. After the first failed write or sync every further append and sync fails.
 // Not thread-safe. Does not own the disk.
 class BlockStore {
