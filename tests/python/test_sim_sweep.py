@@ -107,6 +107,10 @@ def test_wrong_arguments_are_refused_before_anything_runs() -> None:
         sim.sweep([1], {"nodes": []})
     with pytest.raises(TypeError, match="is a list of values"):
         sim.sweep([1], {"nodes": 3})  # type: ignore[dict-item]
+    with pytest.raises(TypeError, match="seeds is a list of seeds"):
+        sim.sweep(5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="executor is one of concurrent.futures"):
+        sim.sweep([1], executor=3)  # type: ignore[arg-type]
     assert sim.sweep([], {"nodes": [3]}, progress=False).empty
 
 

@@ -104,7 +104,7 @@ def sweep(
         A row for each run: `seed`, the parameters, `verdict`, `failure`, and what `measure` gave.
 
     Raises:
-        TypeError: There is no such argument of `run`.
+        TypeError: There is no such argument of `run`, or one is of another kind.
         ValueError: A parameter has no values, or one that cannot be.
 
     Example:
@@ -112,6 +112,11 @@ def sweep(
         >>> list(zip(table["nodes"], table["seed"], table["verdict"]))
         [(3, 0, 'passed'), (3, 1, 'passed'), (5, 0, 'passed'), (5, 1, 'passed')]
     """
+    if not isinstance(seeds, Iterable):
+        raise TypeError(f"seeds is a list of seeds, such as range(100), not {seeds!r}")
+    # An executor is whatever has its submit(): that of Dask is none of Python's own.
+    if executor is not None and not callable(getattr(executor, "submit", None)):
+        raise TypeError(f"executor is one of concurrent.futures, not {executor!r}")
     varied = dict(parameters or {})
     for name in (*varied, *fixed):
         _check(name)
