@@ -52,7 +52,9 @@ Error wrong(const std::string& what) {
 Result<SeedRange> parse_seeds(const std::string& text) {
   const std::size_t dots = text.find("..");
   const auto first = parse_whole(text.substr(0, dots), {});
-  if (!first) return wrong("--seed: " + first.error().message);
+  if (!first) {
+    return wrong((dots == std::string::npos ? "--seed: " : "--seeds: ") + first.error().message);
+  }
   if (dots == std::string::npos) return SeedRange{*first, *first};
   const auto last = parse_whole(text.substr(dots + 2), {});
   if (!last) return wrong("--seeds: " + last.error().message);
@@ -70,6 +72,7 @@ Result<void> choose_faults(const std::string& text, sim::FaultProfile& faults) {
   std::string word;
   while (std::getline(words, word, ',') || text.empty()) {
     if (faults.set(word, true)) continue;
+    if (word == "all" || word == "none") return wrong("--faults: " + word + " stands alone");
     std::string names;
     for (const auto kind : sim::FaultProfile::kinds()) names += ", " + std::string(kind);
     return wrong("--faults: there is no \"" + word + "\"; expected all, none, or some of" +
@@ -121,6 +124,16 @@ double seconds_of(Duration duration) {
 
 // --- one run --------------------------------------------------------------------------------
 
+Error cannot_write(const std::string& what, const std::string& path) {
+  return {ErrorCode::io, "cannot write the " + what + " to " + path};
+}
+
+// Before a run, which may take long: whether what comes of it can be written.
+Result<void> check_writable(const std::string& what, const std::string& path) {
+  if (path.empty() || std::ofstream(path, std::ios::app)) return {};
+  return cannot_write(what, path);
+}
+
 // Writes events as JSON lines where a file was asked for, and keeps the last ones as text.
 class TraceWriter {
  public:
@@ -141,7 +154,7 @@ class TraceWriter {
     if (!file_) return {};
     file_->flush();
     if (*file_) return {};
-    return Error{ErrorCode::io, "cannot write the trace to " + path};
+    return cannot_write("trace", path);
   }
   [[nodiscard]] const std::deque<std::string>& last() const { return last_; }
 
@@ -156,7 +169,7 @@ Result<void> save(const sim::Plan& plan, const std::string& path) {
   file << sim::to_json(plan) << '\n';
   file.flush();
   if (file) return {};
-  return Error{ErrorCode::io, "cannot write the case to " + path};
+  return cannot_write("case", path);
 }
 
 void print_result(const sim::RunResult& result, const std::string& replay) {
@@ -188,6 +201,12 @@ void print_minimized(const sim::Minimized& small) {
 
 ExitCode run_one(const CommonOptions& options, const SimArguments& arguments,
                  const sim::Plan& plan) {
+  for (const auto& [what, path] :
+       {std::pair{"trace", &arguments.trace_file}, std::pair{"case", &arguments.save_file}}) {
+    if (const auto writable = check_writable(what, *path); !writable) {
+      return cli::report(options, writable.error());
+    }
+  }
   TraceWriter trace(arguments.trace_file);
   const auto watched = [&] {
     return sim::run(plan, [&trace](const sim::Event& event) { trace.take(event); });
@@ -197,9 +216,7 @@ ExitCode run_one(const CommonOptions& options, const SimArguments& arguments,
   const bool traced = !arguments.trace_file.empty();
   sim::RunReport report = traced ? watched() : sim::run(plan);
   if (!traced && !report.result.passed()) report = watched();
-  if (const auto written = trace.finish(arguments.trace_file); !written) {
-    return cli::report(options, written.error());
-  }
+  const auto traced_whole = trace.finish(arguments.trace_file);
   const std::string replay = replay_command(arguments, plan.seed);
   const bool failed = !report.result.passed();
   Json json;
@@ -229,11 +246,16 @@ ExitCode run_one(const CommonOptions& options, const SimArguments& arguments,
       print_minimized(small);
     }
   }
-  if (const auto saved = save(kept, arguments.save_file); !saved) {
-    return cli::report(options, saved.error());
-  }
+  const auto saved = save(kept, arguments.save_file);
   if (options.json()) std::cout << dump(json) << "\n";
-  return exit_code_of(report.result.verdict);
+  // What could not be written does not hide the verdict.
+  ExitCode code = exit_code_of(report.result.verdict);
+  for (const auto* done : {&traced_whole, &saved}) {
+    if (*done) continue;
+    std::fprintf(stderr, "paxledger: %s\n", done->error().message.c_str());
+    if (!failed) code = ExitCode::other;
+  }
+  return code;
 }
 
 // --- many runs ------------------------------------------------------------------------------

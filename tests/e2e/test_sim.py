@@ -124,6 +124,8 @@ def test_a_saved_case_runs_as_its_seed_did(tmp_path: Path) -> None:
         (["--faults", "foo"], 'there is no "foo"; expected all, none, or some of crashes'),
         (["--faults", ""], 'there is no ""'),
         (["--faults", "crashes,,kills"], 'there is no ""'),
+        (["--faults", "all,none"], "--faults: all stands alone"),
+        (["--seeds", ".."], "--seeds: '' is no whole number"),
         (["--nodes", "10"], "expected a whole number from 1 to 9"),
         (["--jobs", "0"], "expected a whole number from 1 to 256"),
         (["--minutes", "-1"], "expected a number from 0.001 to 1440"),
@@ -188,6 +190,24 @@ def test_options_stand_in_the_replay_command_of_a_case(lost_majority: Path) -> N
         *("paxledger", "sim", "--case", str(case), "--nodes", "5", "--faults", "pauses"),
     ]
     assert sim_json(*command[2:])["trace_hash"] == run["trace_hash"]
+
+
+@pytest.mark.parametrize("option", ["--trace", "--save"])
+def test_a_file_that_cannot_be_written_is_told_before_the_run(option: str) -> None:
+    done = sim("--seed", 1, "--minutes", 1440, option, "/no/such/folder/file")
+    assert done.returncode == 8 and done.stdout == ""
+    assert "to /no/such/folder/file" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--trace", "--save"])
+def test_a_file_that_was_not_written_does_not_hide_the_verdict(
+    option: str, lost_majority: Path
+) -> None:
+    done = sim("--case", lost_majority, option, "/dev/full", "-o", "json")
+    assert done.returncode == LIVENESS
+    assert json.loads(done.stdout)["verdict"] == "liveness"
+    assert "to /dev/full" in done.stderr
+    assert sim("--seed", 1, option, "/dev/full").returncode == 8
 
 
 def test_an_interrupt_ends_the_processes_that_simulate() -> None:
