@@ -53,6 +53,9 @@ Instant Replica::next_deadline() const {
 Role Replica::role() const {
   return impl_->role();
 }
+bool Replica::abstaining() const {
+  return impl_->abstaining();
+}
 paxos::Ballot Replica::promised() const {
   return impl_->promised();
 }

@@ -70,8 +70,9 @@ class Replica {
   [[nodiscard]] Instant next_deadline() const;
 
   [[nodiscard]] Status status(Instant now) const;
-  // Both as in status(), which costs more.
+  // All three as in status(), which costs more.
   [[nodiscard]] Role role() const;
+  [[nodiscard]] bool abstaining() const;
   [[nodiscard]] paxos::Ballot promised() const;
   [[nodiscard]] std::vector<QueuedItem> queue(std::size_t count_max) const;
   [[nodiscard]] const AppliedState& applied() const;

@@ -42,6 +42,7 @@ class Replica::Impl {
   [[nodiscard]] Role role() const {
     return leader_ ? Role::leader : candidate_ ? Role::candidate : Role::follower;
   }
+  [[nodiscard]] bool abstaining() const { return is_abstaining(); }
   [[nodiscard]] paxos::Ballot promised() const { return acceptor_.promised(); }
   [[nodiscard]] std::vector<QueuedItem> queue(std::size_t count_max) const;
   [[nodiscard]] const AppliedState& applied() const { return applied_; }

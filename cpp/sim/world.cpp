@@ -26,7 +26,7 @@ World::World(Options options, Listeners listeners)
       cluster_(ledger::cluster_id(Node::kClusterName)),
       membership_(voters(options.nodes)),
       safety_(membership_, cluster_),
-      promptness_(membership_, options.timing) {
+      promptness_(membership_, options.timing, options.limits.undurable_bytes_max()) {
   Prng prng(options.seed);
   for (const NodeId id : membership_.voters()) {
     auto fresh = std::make_unique<Node>(id, cluster_, options.disk);
@@ -193,7 +193,6 @@ void World::deliver_together(const std::vector<std::uint64_t>& ids) {
       continue;
     }
     note_message(Event::Kind::arrived, flight, "");
-    promptness_.arrived(to, flight.from, flight.message, local_now(node(to)));
     inputs.emplace_back(engine::Received{flight.from, std::move(flight.message)});
   }
   if (!inputs.empty()) step(node(to), std::move(inputs));
@@ -231,6 +230,7 @@ void World::complete_writes(NodeId id, std::size_t count) {
   Node& n = node(id);
   if (!n.disk.writing() || count == 0) return;
   std::optional<Ticket> last;
+  std::uint64_t bytes = 0;
   for (engine::Persist& write : n.disk.complete_writes(count)) {
     for (const auto& record : write.records) safety_.record_durable(id, record);
     for (auto& envelope : write.send_after) leave(n, std::move(envelope));
@@ -238,7 +238,9 @@ void World::complete_writes(NodeId id, std::size_t count) {
       safety_.violated("durable", id, "tickets do not rise");
     }
     last = write.ticket;
+    bytes += value_bytes_of(write);
   }
+  promptness_.is_durable(id, bytes, !n.disk.writing(), local_now(n));
   if (end_if_failed(n) || !last) return;
   note({.kind = Event::Kind::durable, .node = id, .id = last->value()}, [&] {
     return name(id) + " log is durable through ticket " + std::to_string(last->value());
@@ -394,8 +396,16 @@ void World::step(Node& n, std::vector<engine::Input> inputs) {
   engine::Output out;
   for (auto& input : inputs) {
     const std::size_t sent = out.send_now.size();
+    const PromptnessCheck::Standing before = standing(n);
+    if (const auto* received = std::get_if<engine::Received>(&input)) {
+      promptness_.arrived(n.id, received->from, received->message, before, local_now(n));
+    }
     n.replica->step(std::move(input), local_now(n), out);
     check_forward_replies(n, out, sent);
+    for (std::size_t i = sent; i < out.send_now.size(); ++i) {
+      complain(n,
+               promptness_.says(n.id, out.send_now[i].message, before, standing(n), local_now(n)));
+    }
   }
   handle(n, std::move(out));
   if (!n.replica) return;
@@ -478,6 +488,7 @@ void World::hand_over(Node& n, engine::Persist write) {
              (n.instant_disk ? "" : " (not durable yet)");
     });
   }
+  check_backlog(n, write);
   n.disk.begin_write(std::move(write));
   if (listeners_.write_begun) listeners_.write_begun(n.id);
 }

@@ -229,6 +229,9 @@ class World {
   void check_forward_replies(const Node& node, const engine::Output& out, std::size_t first);
   void check_promptness(const Node& node, bool led);
   void check_repair(const Node& node);
+  void check_backlog(const Node& node, const engine::Persist& write);
+  [[nodiscard]] static PromptnessCheck::Standing standing(const Node& node);
+  [[nodiscard]] static std::uint64_t value_bytes_of(const engine::Persist& write);
   // `text` names its rule; nothing is wrong if it is empty.
   void complain(const Node& node, const std::string& text);
 

@@ -18,10 +18,35 @@ void World::complain(const Node& n, const std::string& text) {
 
 void World::check_promptness(const Node& n, bool led) {
   const engine::Role role = n.replica->role();
-  if (led && role == engine::Role::leader) complain(n, promptness_.leads(n.id, local_now(n)));
+  if (led && role == engine::Role::leader) {
+    complain(n, promptness_.leads(n.id, n.replica->promised(), local_now(n)));
+  }
   if (role == engine::Role::candidate) {
     complain(n, promptness_.runs(n.id, n.replica->promised(), local_now(n)));
   }
+}
+
+PromptnessCheck::Standing World::standing(const Node& n) {
+  return {n.replica->promised(), n.replica->role() == engine::Role::leader,
+          n.replica->abstaining()};
+}
+
+std::uint64_t World::value_bytes_of(const engine::Persist& write) {
+  std::uint64_t bytes = 0;
+  for (const auto& record : write.records) {
+    const auto* accept = std::get_if<paxos::AcceptRecord>(&record);
+    if (accept != nullptr) bytes += accept->value.size();
+  }
+  return bytes;
+}
+
+void World::check_backlog(const Node& n, const engine::Persist& write) {
+  const auto last = std::find_if(write.records.rbegin(), write.records.rend(), [](const auto& r) {
+    return std::holds_alternative<paxos::AcceptRecord>(r);
+  });
+  const std::uint64_t last_bytes =
+      last == write.records.rend() ? 0 : std::get<paxos::AcceptRecord>(*last).value.size();
+  complain(n, promptness_.waits(n.id, value_bytes_of(write), last_bytes, local_now(n)));
 }
 
 // Who says that he is whole may be counted on when another one loses his disk.
