@@ -40,11 +40,8 @@ void PromptnessCheck::hear_leader(OfNode& of, NodeId leader, const paxos::Ballot
   of.leader_heard_at = now;
 }
 
-// Who has promised more need not heed this leader.
-bool PromptnessCheck::hears_leader(const OfNode& of, const paxos::Ballot& promised,
-                                   Instant now) const {
-  return of.leader != kNobody && promised <= of.leader_ballot &&
-         now - of.leader_heard_at < timing_.election_timeout;
+bool PromptnessCheck::hears_leader(const OfNode& of, Instant now) const {
+  return of.leader != kNobody && now - of.leader_heard_at < timing_.election_timeout;
 }
 
 void PromptnessCheck::arrived(NodeId node, NodeId from, const paxos::Message& message,
@@ -64,7 +61,7 @@ void PromptnessCheck::arrived(NodeId node, NodeId from, const paxos::Message& me
     if (reply->granted) of.granted_by[reply->ballot].insert(from);
   } else if (const auto* prepare = std::get_if<paxos::Prepare>(&message)) {
     // Who promises leaves the candidate time to win, and knows of no other leader meanwhile.
-    if (before.abstains || prepare->ballot <= before.promised) return;
+    if (before.abstains || prepare->ballot < before.promised) return;
     of.leader = of.leader == from ? from : kNobody;
     of.leader_ballot = prepare->ballot;
   } else if (const auto* accept = std::get_if<paxos::Accept>(&message)) {
@@ -117,11 +114,13 @@ std::string PromptnessCheck::says(NodeId node, const paxos::Message& message,
 
 std::string PromptnessCheck::check_pre_vote(const OfNode& of, const paxos::PreVoteReply& reply,
                                             const Standing& before, Instant now) const {
-  const bool heard = before.leads || hears_leader(of, reply.promised, now);
-  if (reply.granted && heard) {
-    return "grant: grants a pre-vote though it heard the leader, node " +
-           std::to_string(of.leader.value()) + ", " + milliseconds_of(now - of.leader_heard_at) +
-           " ago";
+  const bool heard = before.leads || hears_leader(of, now);
+  // Who has come to promise more, as who rejoins does, need not heed the leader, but may.
+  if (reply.granted && (before.leads || (heard && reply.promised <= of.leader_ballot))) {
+    return std::string("grant: grants a pre-vote though it ") +
+           (before.leads ? "leads"
+                         : "heard the leader, node " + std::to_string(of.leader.value()) + ", " +
+                               milliseconds_of(now - of.leader_heard_at) + " ago");
   }
   if (!reply.granted && !heard && !before.abstains && reply.ballot > reply.promised) {
     return "grant: refuses a pre-vote for ballot " + to_string(reply.ballot) +

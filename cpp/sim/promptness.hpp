@@ -90,8 +90,7 @@ class PromptnessCheck {
 
   static void hear_leader(OfNode& of, NodeId leader, const paxos::Ballot& ballot,
                           const Standing& before, Instant now);
-  [[nodiscard]] bool hears_leader(const OfNode& of, const paxos::Ballot& promised,
-                                  Instant now) const;
+  [[nodiscard]] bool hears_leader(const OfNode& of, Instant now) const;
   [[nodiscard]] bool is_quorum_with(const OfNode& of, bool (*counts)(const Peer&),
                                     Instant now) const;
   [[nodiscard]] std::string check_pre_vote(const OfNode& of, const paxos::PreVoteReply& reply,
