@@ -91,6 +91,7 @@ Replica::Impl::Impl(paxos::Membership membership, Settings settings, Recovered r
                 {settings.timing.heartbeat_interval, settings.timing.election_timeout},
                 derive(seed, 1), now),
       requests_(settings.limits, derive(seed, 3).value >> 1),
+      batch_wait_(settings.timing.batch_wait_max),
       reads_(settings.limits, derive(seed, 4).value >> 1),
       catch_up_(settings.timing.heartbeat_interval, 2 * settings.timing.resend_interval,
                 derive(seed, 2)),
@@ -262,7 +263,7 @@ Instant Replica::Impl::next_deadline() const {
   Instant due = heartbeat_at_;
   if (!leader_ && !candidate_) due = std::min(due, election_.deadline());
   if (is_busy()) due = std::min(due, housekeeping_at_);
-  return std::min({due, requests_.next_expiry(), reads_.next_expiry()});
+  return std::min({due, batch_leaves_at_, requests_.next_expiry(), reads_.next_expiry()});
 }
 
 Status Replica::Impl::status(Instant now) const {

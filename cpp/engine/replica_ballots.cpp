@@ -210,6 +210,7 @@ void Replica::Impl::lead() {
   propose_inherited();
   send_heartbeats();
   reads_.abandon_round();
+  batch_wait_ = BatchWait(settings_.timing.batch_wait_max);
   requests_.on_leadership_won();
 }
 

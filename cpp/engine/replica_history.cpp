@@ -17,6 +17,7 @@ void Replica::Impl::apply_decided() {
     invariant(decided->slot == applied_slot().next(), "slots are applied in order");
     auto batch = decode_batch(decided->value);
     invariant(batch.ok(), "a decided value is a batch: acceptors check before they accept");
+    batch_wait_.on_decided(batch->commands.size(), now_);
     on_applied(applied_.apply_batch(*batch));
   }
 }

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/batch_wait.hpp"
 #include "engine/catch_up.hpp"
 #include "engine/plausible.hpp"
 #include "engine/reads.hpp"
@@ -195,6 +196,8 @@ class Replica::Impl {
   std::map<Slot, paxos::AcceptedValue> inherited_;
   Slot barrier_;
   Requests requests_;
+  BatchWait batch_wait_;
+  Instant batch_leaves_at_ = Instant::never();  // what is queued here, if it waits for more
   Reads reads_;
   Instant ask_again_at_;  // no question about a read index before
   CatchUp catch_up_;

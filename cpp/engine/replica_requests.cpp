@@ -139,7 +139,9 @@ void Replica::Impl::on(NodeId from, const paxos::ForwardReply& message) {
 }
 
 void Replica::Impl::propose_queued() {
+  batch_leaves_at_ = Instant::never();
   propose_inherited();
+  if (leader_ && requests_.queued() == 0) batch_wait_.on_empty(!leader_->window().empty());
   while (leader_ && leader_->next_slot() > barrier_ && requests_.queued() > 0) {
     const auto& limits = settings_.limits;
     const auto& window = leader_->window();
@@ -149,8 +151,15 @@ void Replica::Impl::propose_queued() {
     const bool full = requests_.queued() >= limits.batch_commands_max ||
                       requests_.queued_bytes() >= limits.batch_bytes_max;
     if (!log_is_idle() && !window.empty() && !full) return;
+    const Instant leaves_at =
+        batch_wait_.leaves_at(requests_.queued(), requests_.queued_bytes(), !window.empty(), now_);
+    if (!full && leaves_at > now_) {
+      batch_leaves_at_ = leaves_at;
+      return;
+    }
     const auto commands = requests_.cut_batch(limits.batch_bytes_max, limits.batch_commands_max);
     if (commands.empty()) return;
+    batch_wait_.on_proposed(now_);
     propose(encode_batch(wall_, settings_.work_bits, commands));
   }
 }

@@ -17,6 +17,9 @@ struct Timing {
   Duration election_timeout = std::chrono::milliseconds(400);
   // Accepts, Prepares and forwards are sent again after this long without an answer.
   Duration resend_interval = std::chrono::milliseconds(150);
+  // What a batch waits for more commands at most, twice (engine/batch_wait.hpp). Zero: it leaves as
+  // soon as the log has taken in the one before.
+  Duration batch_wait_max = std::chrono::milliseconds(2);
 };
 
 struct Limits {

@@ -145,10 +145,12 @@ void read_nodes(YamlDocument& document, const YAML::Node& yaml, Configuration& c
 }
 
 void read_timing(YamlDocument& document, const YAML::Node& yaml, engine::Timing& timing) {
-  const YamlSection section(document, yaml, "timing", {"heartbeat", "election_timeout", "resend"});
+  const YamlSection section(document, yaml, "timing",
+                            {"heartbeat", "election_timeout", "resend", "batch_wait"});
   section.read_duration("heartbeat", timing.heartbeat_interval, milliseconds(1), minutes(1));
   section.read_duration("election_timeout", timing.election_timeout, milliseconds(10), hours(1));
   section.read_duration("resend", timing.resend_interval, milliseconds(5), minutes(10));
+  section.read_duration("batch_wait", timing.batch_wait_max, milliseconds(0), milliseconds(100));
   if (timing.election_timeout < 3 * timing.heartbeat_interval) {
     document.fail(section.mark_of("election_timeout"),
                   "found an election_timeout that is shorter than three heartbeats, expected at "

@@ -167,9 +167,11 @@ void read_timing(const Json& json, engine::Timing& timing) {
                 Duration* const into = name == "heartbeat_us"          ? &timing.heartbeat_interval
                                        : name == "election_timeout_us" ? &timing.election_timeout
                                        : name == "resend_us"           ? &timing.resend_interval
+                                       : name == "batch_wait_us"       ? &timing.batch_wait_max
                                                                        : nullptr;
                 if (into == nullptr) return false;
-                *into = std::chrono::microseconds(number(value, path, 100, 3'600'000'000));
+                const std::uint64_t least = into == &timing.batch_wait_max ? 0 : 100;
+                *into = std::chrono::microseconds(number(value, path, least, 3'600'000'000));
                 return true;
               });
 }
@@ -414,7 +416,8 @@ std::string to_json(const Plan& plan) {
       {"timing",
        {{"heartbeat_us", microseconds_of(timing.heartbeat_interval)},
         {"election_timeout_us", microseconds_of(timing.election_timeout)},
-        {"resend_us", microseconds_of(timing.resend_interval)}}},
+        {"resend_us", microseconds_of(timing.resend_interval)},
+        {"batch_wait_us", microseconds_of(timing.batch_wait_max)}}},
       {"limits", part_json(profile.options.limits)},
       {"network", part_json(profile.network)},
       {"disk_us_max", profile.disk_us_max},

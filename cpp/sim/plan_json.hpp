@@ -3,7 +3,8 @@
 // A plan is an object; what it leaves out is as Profile::usual() has it:
 //
 //   {"seed": 7, "misfortunes": false, "nodes": 3, "safety_phase_ms": 2000,
-//    "timing": {"heartbeat_us": 50000, "election_timeout_us": 400000, "resend_us": 150000},
+//    "timing": {"heartbeat_us": 50000, "election_timeout_us": 400000, "resend_us": 150000,
+//               "batch_wait_us": 2000},
 //    "limits": {"window_slots": 64, …}, "network": {"latency_us_max": 600, …},
 //    "disk_us_max": 2000, "segment_bytes": 16384, "block_file_bytes": 67108864, "faults":
 //    {"every_ms": 100, "crashes": true, …}, "work": {"clients": 4, …}, "script": [{"at_ns":

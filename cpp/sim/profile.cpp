@@ -33,6 +33,16 @@ void draw_settings(Prng& prng, Options& options) {
   options.work_bits = prng.chance(1, 8) ? 3 : 0;
 }
 
+// None, as long as by default, or up to two heartbeats.
+void draw_batch_wait(Prng& prng, engine::Timing& timing) {
+  if (prng.chance(1, 3)) {
+    timing.batch_wait_max = Duration::zero();
+  } else if (prng.chance(1, 2)) {
+    timing.batch_wait_max =
+        timing.heartbeat_interval * static_cast<std::int64_t>(prng.between(1, 200)) / 100;
+  }
+}
+
 std::uint64_t microseconds_of(Duration duration) {
   return static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::microseconds>(duration).count());
@@ -157,7 +167,9 @@ bool FaultProfile::any() const {
 
 Profile Profile::draw(Prng& prng) {
   Profile profile;
+  Prng waits(Seed{Prng(prng).next()});  // of its own: the rest does not depend on it
   draw_settings(prng, profile.options);
+  draw_batch_wait(waits, profile.options.timing);
   const std::uint64_t heartbeat_us = microseconds_of(profile.options.timing.heartbeat_interval);
   draw_network(prng, heartbeat_us, profile.network);
   profile.disk_us_max = prng.between(50, heartbeat_us * 2);

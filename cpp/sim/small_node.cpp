@@ -73,6 +73,8 @@ engine::Timing SmallWorldSettings::timing() {
   timing.heartbeat_interval = std::chrono::milliseconds(10);
   timing.resend_interval = std::chrono::milliseconds(30);
   timing.election_timeout = std::chrono::seconds(1'000'000);
+  // A wait would only leave out worlds with many slots in flight.
+  timing.batch_wait_max = Duration::zero();
   return timing;
 }
 

@@ -74,6 +74,7 @@ void Stage::cluster(const Words& words) {
     options.timing.election_timeout = duration(*time);
   }
   if (const auto time = option(words, "resend")) options.timing.resend_interval = duration(*time);
+  if (const auto time = option(words, "wait")) options.timing.batch_wait_max = duration(*time);
   engine::Limits& limits = options.limits;
   limits.window_slots = number_option(words, "window", limits.window_slots);
   limits.batch_commands_max = number_option(words, "batch", limits.batch_commands_max);

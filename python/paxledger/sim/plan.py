@@ -90,6 +90,7 @@ class Timing:
         heartbeat: From one sign of life to the next.
         election_timeout: So long a leader may be silent before others want to lead.
         resend: After which a message without an answer is sent again.
+        batch_wait: So long a batch waits for more commands at most; 0: not at all.
 
     Example:
         >>> Timing(heartbeat=0.02, election_timeout=0.2).resend
@@ -99,10 +100,12 @@ class Timing:
     heartbeat: float = 0.05
     election_timeout: float = 0.4
     resend: float = 0.15
+    batch_wait: float = 0.002
 
     def __post_init__(self) -> None:
         for name in ("heartbeat", "election_timeout", "resend"):
             number_of(getattr(self, name), name, 1e-4, 3600, "seconds")
+        number_of(self.batch_wait, "batch_wait", 0, 3600, "seconds")
         if self.election_timeout <= self.heartbeat:
             raise ValueError(
                 f"election_timeout is {self.election_timeout:g} s and heartbeat is "
@@ -115,6 +118,7 @@ class Timing:
             "heartbeat_us": _microseconds(self.heartbeat),
             "election_timeout_us": _microseconds(self.election_timeout),
             "resend_us": _microseconds(self.resend),
+            "batch_wait_us": _microseconds(self.batch_wait),
         }
 
 

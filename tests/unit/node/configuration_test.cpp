@@ -76,7 +76,7 @@ TEST(Configuration, ReadsTheSmallestFileWithDefaultsForTheRest) {
 
 TEST(Configuration, ReadsEveryKey) {
   const auto configuration = parse_with(R"(data_dir: /var/lib/paxledger
-timing: {heartbeat: 20ms, election_timeout: 1s, resend: 100ms}
+timing: {heartbeat: 20ms, election_timeout: 1s, resend: 100ms, batch_wait: 300us}
 limits:
   batch_bytes: 512KiB
   batch_commands: 100
@@ -104,6 +104,7 @@ fault_injection: true
   EXPECT_EQ(settings.timing.heartbeat_interval, milliseconds(20));
   EXPECT_EQ(settings.timing.election_timeout, milliseconds(1000));
   EXPECT_EQ(settings.timing.resend_interval, milliseconds(100));
+  EXPECT_EQ(settings.timing.batch_wait_max, std::chrono::microseconds(300));
   EXPECT_EQ(settings.limits.batch_bytes_max, 512u << 10);
   EXPECT_EQ(settings.limits.batch_commands_max, 100u);
   EXPECT_EQ(settings.limits.window_slots, 8u);
