@@ -56,6 +56,7 @@ class Reads {
     std::uint8_t hops = 0;  // the most that any of the readers was passed on
   };
   [[nodiscard]] const std::optional<Round>& round() const { return round_; }
+  [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }  // for a round
   [[nodiscard]] bool can_begin() const { return !round_ && !waiting_.empty(); }
 
   // Precondition: can_begin().

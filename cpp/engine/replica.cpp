@@ -93,6 +93,7 @@ Replica::Impl::Impl(paxos::Membership membership, Settings settings, Recovered r
       requests_(settings.limits, derive(seed, 3).value >> 1),
       batch_wait_(settings.timing.batch_wait_max),
       reads_(settings.limits, derive(seed, 4).value >> 1),
+      read_wait_(settings.timing.batch_wait_max),
       catch_up_(settings.timing.heartbeat_interval, 2 * settings.timing.resend_interval,
                 derive(seed, 2)),
       abstain_through_(recovered.durable.abstain.through),
@@ -263,7 +264,8 @@ Instant Replica::Impl::next_deadline() const {
   Instant due = heartbeat_at_;
   if (!leader_ && !candidate_) due = std::min(due, election_.deadline());
   if (is_busy()) due = std::min(due, housekeeping_at_);
-  return std::min({due, batch_leaves_at_, requests_.next_expiry(), reads_.next_expiry()});
+  return std::min(
+      {due, batch_leaves_at_, round_begins_at_, requests_.next_expiry(), reads_.next_expiry()});
 }
 
 Status Replica::Impl::status(Instant now) const {

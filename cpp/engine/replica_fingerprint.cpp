@@ -23,7 +23,7 @@ void hash_into(StateHasher& hasher, const Settings& settings) {
 void Replica::Impl::hash_into(StateHasher& hasher) const {
   const auto& [membership, settings, peers, acceptor, generations, abstain_record, applied, learner,
                election, candidate, failed_candidacies, leader, inherited, barrier, requests,
-               batch_wait, batch_leaves_at, reads, ask_again_at, catch_up, rejoin, bounds_ticket,
+               batch_wait, batch_leaves_at, reads, read_wait, round_begins_at, ask_again_at, catch_up, rejoin, bounds_ticket,
                abstain_through, repair_through, blocks_synced, sync_asked, was_repairing, damage,
                conflicts, agreeing, halted, implausible, last_ticket, durable_ticket,
                own_acceptances, own_promise, undurable, undurable_bytes, log_moved_at, choked_since,
@@ -37,7 +37,7 @@ void Replica::Impl::hash_into(StateHasher& hasher) const {
   hasher.add(membership.voters(), acceptor, generations, abstain_record, applied, learner, election,
              candidate, failed_candidacies, leader);
   if (leader) hasher.add(inherited, barrier, batch_wait, batch_leaves_at);
-  hasher.add(requests, reads, ask_again_at, catch_up, rejoin, relative(bounds_ticket),
+  hasher.add(requests, reads, read_wait, round_begins_at, ask_again_at, catch_up, rejoin, relative(bounds_ticket),
              abstain_through, repair_through, blocks_synced, sync_asked, was_repairing, damage,
              conflicts, agreeing, halted, implausible, relative(last_ticket),
              own_acceptances.size());

@@ -148,6 +148,8 @@ class Replica::Impl {
   void answer_read(const ClientRead& read);
   void refuse_read(const Reader& reader, ErrorCode code, std::string message);
   void drive_reads();
+  // Whether the next round for reads waits for more of them; if not, it begins now.
+  [[nodiscard]] bool reads_wait();
   void confirm_reads(Slot index);
   void expire();
   void fail_everything();
@@ -199,6 +201,8 @@ class Replica::Impl {
   BatchWait batch_wait_;
   Instant batch_leaves_at_ = Instant::never();  // what is queued here, if it waits for more
   Reads reads_;
+  BatchWait read_wait_;
+  Instant round_begins_at_ = Instant::never();  // the next one for reads, if it waits for more
   Instant ask_again_at_;  // no question about a read index before
   CatchUp catch_up_;
   std::optional<Rejoin> rejoin_;

@@ -219,11 +219,25 @@ void Replica::Impl::refuse_read(const Reader& reader, ErrorCode code, std::strin
                            kv::CommandResult{code, {}, {}}, applied_.height(), std::move(message)});
 }
 
+// A round for reads costs its messages, however many share it: they wait as batches do.
+bool Replica::Impl::reads_wait() {
+  const Instant begins_at = read_wait_.leaves_at(reads_.waiting(), 0, false, now_);
+  if (begins_at > now_) {
+    round_begins_at_ = begins_at;
+    return true;
+  }
+  read_wait_.on_proposed(now_);
+  return false;
+}
+
 void Replica::Impl::drive_reads() {
+  round_begins_at_ = Instant::never();
   if (reads_.round() && reads_.round()->is_probe != leader_.has_value()) reads_.abandon_round();
+  if (reads_.waiting() == 0) read_wait_.on_empty(reads_.round().has_value());
   if (!reads_.can_begin()) return;
   if (leader_) {
     if (applied_slot() < barrier_) return;  // rule 3
+    if (reads_wait()) return;
     auto& round = reads_.begin_probe(applied_slot(), now_);
     const std::uint64_t id = round.id;
     send_to_peers(paxos::ReadProbe{leader_->ballot(), id});
@@ -234,12 +248,13 @@ void Replica::Impl::drive_reads() {
     return;
   }
   const NodeId target = election_.route_to_leader(now_);
-  if (target == kNobody || now_ < ask_again_at_) return;
+  if (target == kNobody || now_ < ask_again_at_ || reads_wait()) return;
   const auto& round = reads_.begin_question(target, now_);
   send(target, paxos::ReadIndexRequest{round.id, round.hops});
 }
 
 void Replica::Impl::confirm_reads(Slot index) {
+  read_wait_.on_decided(reads_.round()->readers.size(), now_);
   for (const auto& origin : reads_.finish_round(index)) {
     // The peer needs to learn that the index is decided; the heartbeat tells it at once.
     if (leader_) {

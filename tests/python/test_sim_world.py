@@ -390,6 +390,7 @@ def test_ctrl_c_ends_a_long_end_soon_and_finish_goes_on_from_there() -> None:
     def world() -> sim.World:
         # What the node held when it went down makes clients wait for long, among many heartbeats.
         world = sim.World(
+            seed=6,
             nodes=9,
             timing=sim.Timing(heartbeat=0.001, election_timeout=0.1),
             workload=sim.Workload(clients=40, patience=18.0),
