@@ -19,10 +19,8 @@ namespace paxledger::engine {
 //   W4. but at once, if much was queued already when the last slot was decided: commands come by
 //       themselves, or from two groups of clients that take turns. Now and then such a batch waits
 //       for both groups, so that they become one. Where they do not, this is tried ever less;
-//   W5. at the latest when it has waited for `longest`, or for three rounds if these are shorter:
-//   by
-//       W2, and again by W3 or W4. A round is what the last slot took from its proposal to its
-//       decision.
+//   W5. at the latest when it has waited for `longest`, or for three rounds if these are shorter,
+//       by W2, and again by W3 or W4. A round is the time from the last proposal to a decision.
 class BatchWait {
  public:
   // Commands, or octets, from which on a batch is large.
@@ -30,7 +28,7 @@ class BatchWait {
   static constexpr std::size_t kLargeBytes = std::size_t{128} << 10;
   // Fewer than so many answers say nothing about groups.
   static constexpr std::size_t kGroupMin = 8;
-  // At the least, every so many batches groups are tried to be joined.
+  // Of the batches of W4 at least one in so many tries to join groups.
   static constexpr std::size_t kTryEveryMax = 512;
 
   // Zero: nothing waits.

@@ -23,11 +23,12 @@ void hash_into(StateHasher& hasher, const Settings& settings) {
 void Replica::Impl::hash_into(StateHasher& hasher) const {
   const auto& [membership, settings, peers, acceptor, generations, abstain_record, applied, learner,
                election, candidate, failed_candidacies, leader, inherited, barrier, requests,
-               batch_wait, batch_leaves_at, reads, read_wait, round_begins_at, ask_again_at, catch_up, rejoin, bounds_ticket,
-               abstain_through, repair_through, blocks_synced, sync_asked, was_repairing, damage,
-               conflicts, agreeing, halted, implausible, last_ticket, durable_ticket,
-               own_acceptances, own_promise, undurable, undurable_bytes, log_moved_at, choked_since,
-               heartbeat_at, housekeeping_at, leader_changes, last_leader, wall, now, out] = *this;
+               batch_wait, batch_leaves_at, reads, read_wait, round_begins_at, ask_again_at,
+               catch_up, rejoin, bounds_ticket, abstain_through, repair_through, blocks_synced,
+               sync_asked, was_repairing, damage, conflicts, agreeing, halted, implausible,
+               last_ticket, durable_ticket, own_acceptances, own_promise, undurable,
+               undurable_bytes, log_moved_at, choked_since, heartbeat_at, housekeeping_at,
+               leader_changes, last_leader, wall, now, out] = *this;
   // Tickets are compared with each other and nothing else, so only their distance from the last
   // durable one counts; how many were handed out before is history.
   const auto relative = [&](Ticket ticket) {
@@ -37,9 +38,9 @@ void Replica::Impl::hash_into(StateHasher& hasher) const {
   hasher.add(membership.voters(), acceptor, generations, abstain_record, applied, learner, election,
              candidate, failed_candidacies, leader);
   if (leader) hasher.add(inherited, barrier, batch_wait, batch_leaves_at);
-  hasher.add(requests, reads, read_wait, round_begins_at, ask_again_at, catch_up, rejoin, relative(bounds_ticket),
-             abstain_through, repair_through, blocks_synced, sync_asked, was_repairing, damage,
-             conflicts, agreeing, halted, implausible, relative(last_ticket),
+  hasher.add(requests, reads, read_wait, round_begins_at, ask_again_at, catch_up, rejoin,
+             relative(bounds_ticket), abstain_through, repair_through, blocks_synced, sync_asked,
+             was_repairing, damage, conflicts, agreeing, halted, implausible, relative(last_ticket),
              own_acceptances.size());
   for (const auto& [ticket, slot] : own_acceptances) hasher.add(relative(ticket), slot);
   hasher.add(own_promise.has_value(), own_promise ? relative(*own_promise) : 0, undurable.size());

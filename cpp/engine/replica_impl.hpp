@@ -203,7 +203,7 @@ class Replica::Impl {
   Reads reads_;
   BatchWait read_wait_;
   Instant round_begins_at_ = Instant::never();  // the next one for reads, if it waits for more
-  Instant ask_again_at_;  // no question about a read index before
+  Instant ask_again_at_;                        // no question about a read index before
   CatchUp catch_up_;
   std::optional<Rejoin> rejoin_;
   Ticket bounds_ticket_;  // of the records that end the rejoin
