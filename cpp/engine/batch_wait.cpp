@@ -26,8 +26,8 @@ void BatchWait::on_empty(bool in_flight) {
 
 Instant BatchWait::leaves_at(std::size_t commands, std::size_t bytes, bool in_flight, Instant now) {
   if (!queued_since_) queued_since_ = now;
-  if (!in_flight) judge(commands);
   if (commands >= kLargeCommands || bytes >= kLargeBytes) return now;
+  if (!in_flight) judge(commands);
   const Duration most = std::min(longest_, 3 * round_);
   if (in_flight) return *queued_since_ + most;
   return commands >= wanted_ ? now : decided_at_ + most;

@@ -15,7 +15,8 @@ namespace paxledger::engine {
 //   W1. at once, if it is a large batch already: waiting would spare little;
 //   W2. while slots are in flight, once they are decided;
 //   W3. once none is, when nearly as many commands are queued as were answered since the last
-//       batch left: their clients have asked again. Who is alone never waits;
+//       batch left: their clients have asked again. A client that asks for one thing after the
+//       other, and is alone, never waits;
 //   W4. but at once, if much was queued already when the last slot was decided: commands come by
 //       themselves, or from two groups of clients that take turns. Now and then such a batch waits
 //       for both groups, so that they become one. Where they do not, this is tried ever less;
@@ -57,7 +58,7 @@ class BatchWait {
   Instant decided_at_;   // the last slot
   Duration round_ = Duration::zero();
   std::size_t answered_ = 0;             // commands decided since proposed_at_
-  std::optional<Instant> queued_since_;  // of what is queued, the first
+  std::optional<Instant> queued_since_;  // since when what is queued could leave
   bool is_judged_ = false;               // of this batch, wanted_ is known
   std::size_t wanted_ = 0;               // commands that it waits for by W3 or W4
   bool tries_ = false;                   // this batch waits to join two groups

@@ -207,10 +207,10 @@ void Replica::Impl::lead() {
   inherited_ = won.take_values();
   inherited_.erase(inherited_.begin(), inherited_.upper_bound(applied_slot()));
   barrier_ = inherited_.empty() ? leader_->next_slot() : inherited_.rbegin()->first.next();
+  batch_wait_ = BatchWait(settings_.timing.batch_wait_max);
   propose_inherited();
   send_heartbeats();
   reads_.abandon_round();
-  batch_wait_ = BatchWait(settings_.timing.batch_wait_max);
   requests_.on_leadership_won();
 }
 
@@ -236,6 +236,7 @@ void Replica::Impl::propose(paxos::Value value) {
   invariant(inherited_.empty() || inherited_.begin()->first > leader_->next_slot(),
             "nothing takes the slot of what was accepted before");
   const Slot slot = leader_->propose(value, now_);
+  batch_wait_.on_proposed(now_);
   const Ballot ballot = leader_->ballot();
   // Rule 4: the peers are asked before the own disk is; the own vote counts once it is durable.
   send_to_peers(paxos::Accept{ballot, slot, value, applied_slot()});

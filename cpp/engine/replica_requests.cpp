@@ -151,15 +151,16 @@ void Replica::Impl::propose_queued() {
     const bool full = requests_.queued() >= limits.batch_commands_max ||
                       requests_.queued_bytes() >= limits.batch_bytes_max;
     if (!log_is_idle() && !window.empty() && !full) return;
-    const Instant leaves_at =
-        batch_wait_.leaves_at(requests_.queued(), requests_.queued_bytes(), !window.empty(), now_);
-    if (!full && leaves_at > now_) {
-      batch_leaves_at_ = leaves_at;
-      return;
+    if (!full) {
+      const Instant leaves_at = batch_wait_.leaves_at(requests_.queued(), requests_.queued_bytes(),
+                                                      !window.empty(), now_);
+      if (leaves_at > now_) {
+        batch_leaves_at_ = leaves_at;
+        return;
+      }
     }
     const auto commands = requests_.cut_batch(limits.batch_bytes_max, limits.batch_commands_max);
     if (commands.empty()) return;
-    batch_wait_.on_proposed(now_);
     propose(encode_batch(wall_, settings_.work_bits, commands));
   }
 }

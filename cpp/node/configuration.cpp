@@ -151,6 +151,12 @@ void read_timing(YamlDocument& document, const YAML::Node& yaml, engine::Timing&
   section.read_duration("election_timeout", timing.election_timeout, milliseconds(10), hours(1));
   section.read_duration("resend", timing.resend_interval, milliseconds(5), minutes(10));
   section.read_duration("batch_wait", timing.batch_wait_max, milliseconds(0), milliseconds(100));
+  if (2 * timing.batch_wait_max > timing.resend_interval) {
+    document.fail(
+        section.mark_of("batch_wait"),
+        "found a batch_wait that is longer than half of resend, expected at most half, so "
+        "that nothing is sent again while it waits for company");
+  }
   if (timing.election_timeout < 3 * timing.heartbeat_interval) {
     document.fail(section.mark_of("election_timeout"),
                   "found an election_timeout that is shorter than three heartbeats, expected at "

@@ -33,13 +33,13 @@ void draw_settings(Prng& prng, Options& options) {
   options.work_bits = prng.chance(1, 8) ? 3 : 0;
 }
 
-// None, as long as by default, or up to two heartbeats.
+// None, as long as by default, or up to half of the time after which messages are sent again.
 void draw_batch_wait(Prng& prng, engine::Timing& timing) {
   if (prng.chance(1, 3)) {
     timing.batch_wait_max = Duration::zero();
   } else if (prng.chance(1, 2)) {
     timing.batch_wait_max =
-        timing.heartbeat_interval * static_cast<std::int64_t>(prng.between(1, 200)) / 100;
+        timing.resend_interval * static_cast<std::int64_t>(prng.between(1, 50)) / 100;
   }
 }
 

@@ -175,6 +175,11 @@ TEST(Configuration, RefusesAValueOutOfItsBounds) {
   expect_refusal_of("data_dir: ''\n", "6:11", {"empty data_dir"});
 }
 
+TEST(Configuration, RefusesABatchWaitAboveHalfOfAResend) {
+  expect_refusal_of("timing: {resend: 10ms, batch_wait: 6ms}\n", "6:36",
+                    {"longer than half of resend"});
+}
+
 TEST(Configuration, RefusesAnElectionTimeoutBelowThreeHeartbeats) {
   expect_refusal_of("timing: {heartbeat: 200ms, election_timeout: 500ms}\n", "6:46",
                     {"three heartbeats"});
