@@ -55,7 +55,8 @@ struct Options {
   Duration session_ttl = std::chrono::minutes(2);
   // Calls under way at once; one more is `overloaded`.
   std::size_t outstanding_max = 4096;
-  // Connections to each node that is used. More than one is for load generators.
+  // Connections to each node that is used. More than one is for load generators. Calls are shared
+  // out evenly; those that begin when several of one connection have ended go together over it.
   std::size_t connections = 1;
   // Whether the connections begin at different endpoints instead of all at the first.
   bool spread = false;

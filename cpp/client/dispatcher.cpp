@@ -48,7 +48,8 @@ Dispatcher::Dispatcher(const Options& options, Seed seed)
       connections_(options.connections),
       prng_(seed),
       links_(endpoints_ * connections_),
-      preferred_(connections_, 0) {
+      preferred_(connections_, 0),
+      load_(connections_, 0) {
   invariant(endpoints_ > 0 && connections_ > 0, "a dispatcher has somewhere to send to");
   for (std::size_t connection = 0; options.spread && connection < connections_; ++connection) {
     preferred_[connection] = connection % endpoints_;
@@ -58,7 +59,8 @@ Dispatcher::Dispatcher(const Options& options, Seed seed)
 void Dispatcher::submit(Request request, Clock::time_point now) {
   const std::uint64_t id = ++last_id_;
   request.since = now;
-  request.next_endpoint = request.endpoint.value_or(preferred_[connection_of(id)]);
+  request.connection = take_connection();
+  request.next_endpoint = request.endpoint.value_or(preferred_[request.connection]);
   const bool is_write = request.is_write();
   const bool late = now >= request.deadline;
   const std::string nothing_done(request.nothing_done());
@@ -75,9 +77,24 @@ void Dispatcher::submit(Request request, Clock::time_point now) {
 
 // --- Routing ------------------------------------------------------------------------------------
 
-std::optional<std::size_t> Dispatcher::choose_link(std::uint64_t id, const Request& request,
+// Evenly, and where several were just answered, those of one connection are filled first: requests
+// then share packets, as their answers did. One that has more than its share is passed over; there
+// is always one that has not.
+std::size_t Dispatcher::take_connection() {
+  const auto has_more_than_its_share = [this] {
+    return load_[turn_] * connections_ > requests_.size();
+  };
+  const auto next = [this] { turn_ = (turn_ + 1) % connections_; };
+  while (has_more_than_its_share()) next();
+  const std::size_t taken = turn_;
+  ++load_[taken];
+  if (load_[taken] * connections_ > requests_.size() + 1) next();
+  return taken;
+}
+
+std::optional<std::size_t> Dispatcher::choose_link(const Request& request,
                                                    Clock::time_point now) const {
-  const std::size_t first = connection_of(id) * endpoints_;
+  const std::size_t first = request.connection * endpoints_;
   if (request.endpoint) return first + *request.endpoint;
   for (const bool any : {false, true}) {
     for (std::size_t i = 0; i < endpoints_; ++i) {
@@ -92,7 +109,7 @@ std::optional<std::size_t> Dispatcher::choose_link(std::uint64_t id, const Reque
 
 void Dispatcher::dispatch(std::uint64_t id, Clock::time_point now) {
   Request& request = requests_.at(id);
-  const auto link = choose_link(id, request, now);
+  const auto link = choose_link(request, now);
   if (request.endpoint && links_[*link].state == LinkState::down) {
     fail(id, ErrorCode::io,
          (links_[*link].dialled ? name_of(*link) + " does not answer"
@@ -102,7 +119,7 @@ void Dispatcher::dispatch(std::uint64_t id, Clock::time_point now) {
     return;
   }
   if (!link) {
-    const Link* foreign = find_foreign(id);
+    const Link* foreign = find_foreign(request);
     if (foreign != nullptr && !request.is_unknown()) {
       fail(id, ErrorCode::bad_request, foreign->foreign + std::string(request.nothing_done()), now);
       return;
@@ -123,8 +140,8 @@ void Dispatcher::dispatch(std::uint64_t id, Clock::time_point now) {
 }
 
 // A link of this request's connection that leads to another cluster.
-const Dispatcher::Link* Dispatcher::find_foreign(std::uint64_t id) const {
-  const auto first = links_.begin() + static_cast<std::ptrdiff_t>(connection_of(id) * endpoints_);
+const Dispatcher::Link* Dispatcher::find_foreign(const Request& request) const {
+  const auto first = links_.begin() + static_cast<std::ptrdiff_t>(request.connection * endpoints_);
   const auto found = std::find_if(first, first + static_cast<std::ptrdiff_t>(endpoints_),
                                   [](const Link& link) { return !link.foreign.empty(); });
   return found == first + static_cast<std::ptrdiff_t>(endpoints_) ? nullptr : &*found;

@@ -88,10 +88,11 @@ class Dispatcher {
   void on_session_expired(std::uint64_t id, Clock::time_point now);
 
   // Routing.
+  [[nodiscard]] std::size_t take_connection();
   void dispatch(std::uint64_t id, Clock::time_point now);
-  [[nodiscard]] std::optional<std::size_t> choose_link(std::uint64_t id, const Request& request,
+  [[nodiscard]] std::optional<std::size_t> choose_link(const Request& request,
                                                        Clock::time_point now) const;
-  [[nodiscard]] const Link* find_foreign(std::uint64_t id) const;
+  [[nodiscard]] const Link* find_foreign(const Request& request) const;
   void leave_link(Request& request);
   void pass_over(std::uint64_t id, Clock::time_point now);
   void rest(Request& request, Clock::time_point now);
@@ -105,11 +106,10 @@ class Dispatcher {
   void answered(std::size_t link, std::uint64_t id, wire::ValueReply reply, Clock::time_point now);
   void finish(std::uint64_t id, wire::ClientReply reply, Clock::time_point now);
   void fail(std::uint64_t id, ErrorCode code, std::string message, Clock::time_point now);
-  void complete_answers(std::uint64_t id, Request& request) const;
+  void complete_answers(Request& request) const;
   void expire(std::uint64_t id, Clock::time_point now);
 
   [[nodiscard]] std::size_t endpoint_of(std::size_t link) const { return link % endpoints_; }
-  [[nodiscard]] std::size_t connection_of(std::uint64_t id) const { return id % connections_; }
   [[nodiscard]] const std::string& name_of(std::size_t link) const {
     return options_.endpoints[endpoint_of(link)];
   }
@@ -120,6 +120,8 @@ class Dispatcher {
   Prng prng_;
   std::vector<Link> links_;
   std::vector<std::size_t> preferred_;  // by connection: the endpoint that is asked first
+  std::vector<std::size_t> load_;       // by connection: its requests that have not ended
+  std::size_t turn_ = 0;                // the connection that is looked at first
   Requests requests_;
   std::uint64_t last_id_ = 0;
 

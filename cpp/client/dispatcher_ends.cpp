@@ -20,6 +20,7 @@ void Dispatcher::finish(std::uint64_t id, wire::ClientReply reply, Clock::time_p
   auto node = requests_.extract(id);
   Request& request = node.mapped();
   leave_link(request);
+  --load_[request.connection];
   if (const auto* write = std::get_if<Write>(&request.body)) {
     const bool counted = write->sequence != Sequence(0) && write->session == session_.id();
     if (counted) session_.settle(write->sequence);
@@ -47,7 +48,7 @@ void Dispatcher::fail(std::uint64_t id, ErrorCode code, std::string message,
 }
 
 // Everything that is known of who was asked for this call, and of who could not be.
-void Dispatcher::complete_answers(std::uint64_t id, Request& request) const {
+void Dispatcher::complete_answers(Request& request) const {
   if (request.phase == Phase::asked) {
     request.answers.silent(endpoint_of(request.link), "gave no answer");
   }
@@ -63,7 +64,7 @@ void Dispatcher::complete_answers(std::uint64_t id, Request& request) const {
     }
     request.answers.add_opening(opening_answers_);
   }
-  const std::size_t first = connection_of(id) * endpoints_;
+  const std::size_t first = request.connection * endpoints_;
   for (std::size_t endpoint = 0; endpoint < endpoints_; ++endpoint) {
     if (request.endpoint && endpoint != *request.endpoint) continue;
     const Link& link = links_[first + endpoint];
@@ -81,7 +82,7 @@ void Dispatcher::complete_answers(std::uint64_t id, Request& request) const {
 
 void Dispatcher::expire(std::uint64_t id, Clock::time_point now) {
   Request& request = requests_.at(id);
-  complete_answers(id, request);
+  complete_answers(request);
   std::string said = request.answers.text(options_.endpoints);
   if (said.empty()) said = "no node could be asked by the deadline";
   if (request.is_unknown()) {

@@ -46,7 +46,8 @@ void Dispatcher::open_session(Clock::time_point now) {
   request.deadline = now + options_.deadline;
   request.since = now;
   opening_ = ++last_id_;
-  request.next_endpoint = preferred_[connection_of(opening_)];
+  request.connection = take_connection();
+  request.next_endpoint = preferred_[request.connection];
   requests_.emplace(opening_, std::move(request));
   dispatch(opening_, now);
 }

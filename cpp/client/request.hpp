@@ -58,6 +58,7 @@ struct Request {
   std::function<void(Ended)> done;
   Clock::time_point deadline;
   std::optional<std::size_t> endpoint;  // this one and no other
+  std::size_t connection = 0;           // whose links it uses
 
   Phase phase = Phase::session;
   std::size_t link = 0;
