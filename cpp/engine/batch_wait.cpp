@@ -43,7 +43,7 @@ void BatchWait::judge(std::size_t queued) {
     try_every_ = is_one_group ? 1 : std::min(2 * try_every_, kTryEveryMax);
     try_in_ = try_every_;
   }
-  wanted_ = is_one_group ? expected : 0;
+  wanted_ = is_one_group ? queued + expected : 0;
   if (is_one_group || answered_ < kGroupMin || --try_in_ > 0) return;
   try_in_ = try_every_;
   tries_ = true;

@@ -14,7 +14,7 @@ namespace paxledger::engine {
 // (docs/decisions/0017). What is queued at a leader leaves
 //   W1. at once, if it is a large batch already: waiting would spare little;
 //   W2. while slots are in flight, once they are decided;
-//   W3. once none is, when nearly as many commands are queued as were answered since the last
+//   W3. once none is, when nearly as many commands came since then as were answered since the last
 //       batch left: their clients have asked again. A client that asks for one thing after the
 //       other, and is alone, never waits;
 //   W4. but at once, if much was queued already when the last slot was decided: commands come by

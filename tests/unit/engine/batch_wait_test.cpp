@@ -134,8 +134,17 @@ TEST(BatchWait, JoinsGroupsOfClientsThatTakeTurns) {
   EXPECT_EQ(wait.leaves_at(38, kFew, !kInFlight, at(60)), at(60));
   wait.on_proposed(at(60));
   decide(wait, 38, 2, at(600));
-  EXPECT_GT(wait.leaves_at(34, kFew, !kInFlight, at(640)), at(640));
-  EXPECT_EQ(wait.leaves_at(35, kFew, !kInFlight, at(650)), at(650));
+  EXPECT_GT(wait.leaves_at(36, kFew, !kInFlight, at(640)), at(640));
+  EXPECT_EQ(wait.leaves_at(37, kFew, !kInFlight, at(650)), at(650));
+}
+
+// A few of a group were late for the last batch. The next one waits for them and for nine tenths of
+// the others; else one batch in two would be smaller than the other.
+TEST(BatchWait, CountsThoseWhoWereLateBesidesThoseWhoWereAnswered) {
+  BatchWait wait = after_batch(58, at(0));
+  EXPECT_GT(wait.leaves_at(6, kFew, !kInFlight, at(0)), at(0));
+  EXPECT_GT(wait.leaves_at(58, kFew, !kInFlight, at(50)), at(50));
+  EXPECT_EQ(wait.leaves_at(59, kFew, !kInFlight, at(60)), at(60));
 }
 
 TEST(BatchWait, TriesEverLessToJoinWhatIsNoGroup) {
