@@ -366,6 +366,9 @@ void check_ranges(Profile profile) {
   if (timing.heartbeat_interval >= timing.election_timeout) {
     throw Refused("timing: expected heartbeat_us < election_timeout_us");
   }
+  if (2 * timing.batch_wait_max > timing.resend_interval) {
+    throw Refused("timing: expected batch_wait_us <= half of resend_us");
+  }
   const NetworkProfile& network = profile.network;
   if (network.latency_us_max < network.latency_us_min || network.latency_us_min == 0 ||
       network.latency_us_max > kDayUs) {

@@ -41,6 +41,7 @@ void draw_batch_wait(Prng& prng, engine::Timing& timing) {
     timing.batch_wait_max =
         timing.resend_interval * static_cast<std::int64_t>(prng.between(1, 50)) / 100;
   }
+  timing.batch_wait_max = std::min(timing.batch_wait_max, timing.resend_interval / 2);
 }
 
 std::uint64_t microseconds_of(Duration duration) {

@@ -157,6 +157,7 @@ def test_bad_input_is_refused(arguments: list[str], message: str) -> None:
         ('{"network": {"latency_us_max": -1}}', "network.latency_us_max: expected a whole"),
         ('{"network": {"latency_us_max": 9223372036854775808}}', "latency_us_max <= 86400000000"),
         ('{"timing": {"heartbeat_us": 900000}}', "expected heartbeat_us < election_timeout_us"),
+        ('{"timing": {"resend_us": 3000}}', "expected batch_wait_us <= half of resend_us"),
         ('{"limits": {"window_bytes": 0}}', "limits.window_bytes: expected at least 1"),
         ('{"limits": {"pending_requests_max": 0}}', "pending_requests_max: expected at least 1"),
         ('{"work": {"patience_ms_max": 9223372036854775808}}', "expected 5 to 86400000"),

@@ -90,7 +90,8 @@ class Timing:
         heartbeat: From one sign of life to the next.
         election_timeout: So long a leader may be silent before others want to lead.
         resend: After which a message without an answer is sent again.
-        batch_wait: So long a batch waits for more commands at most; 0: not at all.
+        batch_wait: So long a batch waits for more commands at most; 0: not at all. At most half of
+            `resend`, so that nothing is sent again while it waits.
 
     Example:
         >>> Timing(heartbeat=0.02, election_timeout=0.2).resend
@@ -106,6 +107,11 @@ class Timing:
         for name in ("heartbeat", "election_timeout", "resend"):
             number_of(getattr(self, name), name, 1e-4, 3600, "seconds")
         number_of(self.batch_wait, "batch_wait", 0, 3600, "seconds")
+        if 2 * self.batch_wait > self.resend:
+            raise ValueError(
+                f"batch_wait is {self.batch_wait:g} s and resend is {self.resend:g} s; expected at "
+                "most half of it, so that nothing is sent again while a batch waits"
+            )
         if self.election_timeout <= self.heartbeat:
             raise ValueError(
                 f"election_timeout is {self.election_timeout:g} s and heartbeat is "
