@@ -297,7 +297,7 @@ class System(ABC):
 
 
 class Paxledger(System):
-    """paxledgerd at its defaults."""
+    """paxledgerd at its defaults, by default the one of BIN_DIR."""
 
     name = "paxledger"
     first_flags = ("--initialise",)
@@ -307,8 +307,10 @@ class Paxledger(System):
         folder: Path,
         nodes: int = 3,
         environment_of: Callable[[int], Mapping[str, str]] = lambda node: {},
+        binaries: Path = BIN_DIR,
     ) -> None:
         super().__init__(folder, nodes)
+        self._binaries = binaries
         self._http = {node: free_port() for node in self.clients}
         lines = ["cluster: bench", "data_dir: data", "nodes:"]
         for node, port in self.clients.items():
@@ -318,7 +320,7 @@ class Paxledger(System):
             )
         configuration = self.folder / "cluster.yaml"
         configuration.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        daemon = str(BIN_DIR / "paxledgerd")
+        daemon = str(binaries / "paxledgerd")
         for node in self.clients:
             command = [daemon, "--config", str(configuration), "--node", str(node)]
             log = self.folder / f"node-{node}.log"
@@ -327,7 +329,8 @@ class Paxledger(System):
     @property
     def version(self) -> str:
         """What the program says of itself."""
-        said = subprocess.run([BIN_DIR / "paxledgerd", "--version"], capture_output=True, text=True)
+        command = [str(self._binaries / "paxledgerd"), "--version"]
+        said = subprocess.run(command, capture_output=True, text=True)
         return said.stdout.strip()
 
     def is_ready(self, node: int) -> bool:
@@ -370,7 +373,7 @@ class Paxledger(System):
     def generator(self, nodes: list[int]) -> list[str]:
         """The load generator that asks the given nodes."""
         endpoints = ",".join(f"tcp://127.0.0.1:{self.clients[node]}" for node in nodes)
-        return [str(BIN_DIR / "paxledger"), "bench", "-o", "json", "--endpoints", endpoints]
+        return [str(self._binaries / "paxledger"), "bench", "-o", "json", "--endpoints", endpoints]
 
 
 class Etcd(System):

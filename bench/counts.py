@@ -37,9 +37,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import clusters
 import figures
-from clusters import ROOT, TICKS_PER_SECOND, Paxledger
+from clusters import BIN_DIR, ROOT, TICKS_PER_SECOND, Paxledger
 from generators import Load
 
 SOURCE = ROOT / "bench/allocations.c"
@@ -264,7 +263,8 @@ def count_all(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     if options.of:
         found["machine"]["commit"] = options.of
     has_perf = shutil.which("perf") is not None
-    with Paxledger(folder / "plain") as system:
+    binaries = options.binaries.resolve()
+    with Paxledger(folder / "plain", binaries=binaries) as system:
         windows = Windows(system, options.seconds)
         for outstanding in options.outstanding:
             say(f"{outstanding} outstanding")
@@ -282,7 +282,9 @@ def count_all(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     files = folder / "counters"
     files.mkdir()
     environment = {"LD_PRELOAD": str(library), "PAXLEDGER_COUNTS": str(files)}
-    with Paxledger(folder / "preloaded", environment_of=lambda node: environment) as system:
+    with Paxledger(
+        folder / "preloaded", environment_of=lambda node: environment, binaries=binaries
+    ) as system:
         windows = Windows(system, options.seconds)
         for outstanding in options.outstanding:
             say(f"{outstanding} outstanding, allocations and copies")
@@ -339,7 +341,9 @@ def markdown(files: list[dict[str, Any]]) -> str:
 def options_of(arguments: list[str] | None = None) -> argparse.Namespace:
     """What the command line says."""
     parser = argparse.ArgumentParser(description="Counts what a committed write costs.")
-    parser.add_argument("--binaries", type=Path, help="folder of paxledgerd and paxledger")
+    parser.add_argument(
+        "--binaries", type=Path, default=BIN_DIR, help="folder of paxledgerd and paxledger"
+    )
     parser.add_argument("--of", help="the commit that these were built of, if not this one")
     parser.add_argument(
         "--outstanding",
@@ -364,8 +368,6 @@ def main() -> int:
         files = [json.loads(path.read_text(encoding="utf-8")) for path in options.table]
         print(markdown(files))
         return 0
-    if options.binaries:
-        clusters.BIN_DIR = options.binaries.resolve()
     (ROOT / "build").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="counts.", dir=ROOT / "build") as folder:
         found = count_all(options, Path(folder))
