@@ -33,6 +33,8 @@ paxledger_dependency(msgpack)
 target_include_directories(paxledger_dep_msgpack SYSTEM INTERFACE ${MSGPACK_INCLUDE_DIR})
 target_compile_definitions(paxledger_dep_msgpack INTERFACE MSGPACK_NO_BOOST
                                                            MSGPACK_DEFAULT_API_VERSION=3)
+# Without inlining, GCC takes the zone's own operators new and delete for mismatched ones.
+target_compile_options(paxledger_dep_msgpack INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-mismatched-new-delete>)
 
 find_package(yaml-cpp REQUIRED)
 if(TARGET yaml-cpp::yaml-cpp)
