@@ -322,7 +322,7 @@ def test_bad_parts_are_refused() -> None:
         sim.Timing(heartbeat=0.5, election_timeout=0.4)
     with pytest.raises(ValueError, match=r"batch_wait is 0.08 s and resend is 0.15 s"):
         sim.Timing(batch_wait=0.08)
-    with pytest.raises(ValueError, match="batch_wait is a number from 0 to 3600 seconds, not -1"):
+    with pytest.raises(ValueError, match="batch_wait is a number from 0 to 3,600 seconds, not -1"):
         sim.Timing(batch_wait=-1)
     with pytest.raises(ValueError, match="latency is"):
         sim.Network(latency=(0.2, 0.1))
