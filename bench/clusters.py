@@ -308,6 +308,7 @@ class Paxledger(System):
         nodes: int = 3,
         environment_of: Callable[[int], Mapping[str, str]] = lambda node: {},
         binaries: Path = BIN_DIR,
+        timing: str = "",
     ) -> None:
         super().__init__(folder, nodes)
         self._binaries = binaries
@@ -318,6 +319,8 @@ class Paxledger(System):
                 f'  - {{id: {node}, peer: "127.0.0.1:{free_port()}", '
                 f'client: "127.0.0.1:{port}", http: "127.0.0.1:{self._http[node]}"}}'
             )
+        if timing:
+            lines.append(f"timing: {{{timing}}}")
         configuration = self.folder / "cluster.yaml"
         configuration.write_text("\n".join(lines) + "\n", encoding="utf-8")
         daemon = str(binaries / "paxledgerd")

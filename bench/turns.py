@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Compares several builds of Paxledger, and etcd if wanted, in turns: what did a change bring?
 
-    .venv/bin/python bench/turns.py [OPTION…] NAME=FOLDER… [etcd]
+    .venv/bin/python bench/turns.py [OPTION…] NAME=FOLDER[:KEY=VALUE,…]… [etcd]
 
 Each build is a folder with paxledgerd and paxledger, as build/bin is; a copy of it, made before a
-change, is what to compare with. All clusters run beside each other the whole time, and every load
-is put on one after the other, in every other round in the opposite order; whoever is not asked has
-next to nothing to do. Loads are written so:
+change, is what to compare with. Keys are those of `timing` in cluster.yaml, e.g. batch_wait=0ms,
+so that settings can be compared too. All clusters run beside each other the whole time, and every
+load is put on one after the other, in every other round in the opposite order; whoever is not asked
+has next to nothing to do. Loads are written so:
 
-    put:64              puts, 64 under way all the time; get: linearizable gets
+    put:64              puts, 64 under way all the time; get: linearizable gets; mixed: half of each
     put:64:follower     the same through a node that does not lead
     put@4000            4,000 begin each second, by ten clients that know nothing of each other
 
@@ -58,7 +59,7 @@ class Figures:
 
 def asked(name: str, base: Load) -> Asked:
     """The load that is written so. Raises ValueError if none is."""
-    found = re.fullmatch(r"(put|get)(?::(\d+)|@(\d+))(:follower)?", name)
+    found = re.fullmatch(r"(put|get|mixed)(?::(\d+)|@(\d+))(:follower)?", name)
     if found is None:
         raise ValueError(f'"{name}" is no load; expected put:64, get:64:follower, put@4000, …')
     workload, outstanding, rate, follower = found.groups()
@@ -94,16 +95,26 @@ def measure(system: System, what: Asked) -> Figures:
     )
 
 
+def parts_of(text: str) -> tuple[str, Path, str]:
+    """Name, folder and settings of a build that is written so."""
+    name, _, rest = text.partition("=")
+    folder, _, settings = rest.partition(":")
+    timing = ", ".join(
+        ": ".join(setting.split("=", 1)) for setting in settings.split(",") if setting
+    )
+    return name, Path(folder).resolve(), timing
+
+
 def start(systems: list[str], folder: Path, stack: ExitStack) -> dict[str, System]:
     """The clusters, by their names."""
     started: dict[str, System] = {}
     for text in systems:
-        name, _, binaries = text.partition("=")
+        name, binaries, timing = parts_of(text)
         system: System
         if text == "etcd":
             system = Etcd(folder / name)
         else:
-            system = Paxledger(folder / name, binaries=Path(binaries).resolve())
+            system = Paxledger(folder / name, binaries=binaries, timing=timing)
         started[name] = stack.enter_context(system)
     return started
 
@@ -140,7 +151,9 @@ def options_of(arguments: list[str] | None = None) -> argparse.Namespace:
         description="Compares builds of Paxledger in turns.",
         epilog="Loads: put:64, get:64, put:64:follower, put@4000.",
     )
-    parser.add_argument("systems", nargs="+", metavar="NAME=FOLDER", help="a build, or: etcd")
+    parser.add_argument(
+        "systems", nargs="+", metavar="NAME=FOLDER[:KEY=VALUE,…]", help="a build, or: etcd"
+    )
     parser.add_argument("--loads", default=LOADS, help=f"default: {LOADS}")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2, help="of each load")
@@ -155,7 +168,7 @@ def options_of(arguments: list[str] | None = None) -> argparse.Namespace:
     if len(set(names)) < len(names):
         parser.error("two of the builds have one name")
     for text in options.systems:
-        if text != "etcd" and not (Path(text.partition("=")[2]) / "paxledgerd").is_file():
+        if text != "etcd" and not (parts_of(text)[1] / "paxledgerd").is_file():
             parser.error(f'"{text}": expected NAME=FOLDER, of a folder that holds paxledgerd')
     return options
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +19,7 @@ from generators import Load  # noqa: E402
     [
         ("put:64", "put", 64, 0, False),
         ("get:1:follower", "get", 1, 0, True),
-        ("put@4000", "put", 64, 4000, False),
+        ("mixed@4000", "mixed", 64, 4000, False),
     ],
 )
 def test_a_load_is_what_its_name_says(
@@ -31,6 +32,15 @@ def test_a_load_is_what_its_name_says(
     assert found.load.value_bytes == 7
     assert found.through_follower == through_follower
     assert found.load.generators == (turns.CLIENTS if rate else 1)
+
+
+def test_a_build_may_have_settings() -> None:
+    assert turns.parts_of("a=/b/c") == ("a", Path("/b/c"), "")
+    assert turns.parts_of("a=/b/c:batch_wait=0ms,resend=1s") == (
+        "a",
+        Path("/b/c"),
+        "batch_wait: 0ms, resend: 1s",
+    )
 
 
 @pytest.mark.parametrize("name", ["", "put", "put:", "put:x", "scan:1", "put:1@2", "put@"])
