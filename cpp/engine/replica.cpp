@@ -164,6 +164,7 @@ void Replica::Impl::take(Persisted& input) {
     undurable_bytes_ -= undurable_.front().bytes;
     undurable_.pop_front();
   }
+  if (!log_is_choked()) choked_since_.reset();
   // The node's own votes count from here on, not earlier (rule 4).
   while (!own_acceptances_.empty() && own_acceptances_.front().ticket <= durable_ticket_) {
     if (leader_) {
@@ -232,11 +233,7 @@ void Replica::Impl::keep_house() {
 // A leader whose disk does not keep up decides by the disks of others, until what waits for its own
 // would fill the memory; then all would go at its pace. Who is faster shall lead.
 void Replica::Impl::watch_disk() {
-  if (!log_is_choked()) {
-    choked_since_.reset();
-  } else if (!choked_since_) {
-    choked_since_ = now_;
-  } else if (leader_ && now_ - *choked_since_ >= settings_.timing.election_timeout) {
+  if (choked_since_ && leader_ && now_ - *choked_since_ >= settings_.timing.election_timeout) {
     step_down("its disk does not keep up");
   }
 }
@@ -364,6 +361,7 @@ Ticket Replica::Impl::persist(paxos::DurableRecord record) {
   const std::size_t bytes = kRecordBytes + (accept == nullptr ? 0 : accept->value.size());
   undurable_.back().bytes += bytes;
   undurable_bytes_ += bytes;
+  if (log_is_choked() && !choked_since_) choked_since_ = now_;
   out_->persist.records.push_back(std::move(record));
   return out_->persist.ticket;
 }
