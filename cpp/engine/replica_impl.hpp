@@ -233,7 +233,7 @@ class Replica::Impl {
   };
   std::deque<Undurable> undurable_;  // what the log has not reported yet, by ticket
   std::size_t undurable_bytes_ = 0;
-  Instant log_moved_at_;  // when the log last became durable, or began to write
+  Instant log_moved_at_;                 // when the log last became durable, or began to write
   std::optional<Instant> choked_since_;  // when log_is_choked() became true
 
   Instant heartbeat_at_;

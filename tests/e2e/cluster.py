@@ -148,6 +148,16 @@ class Node:
         status: Status = json.loads(body)
         return status
 
+    def wait_ready(self, timeout: float = 20.0) -> None:
+        """Waits until /readyz says ok.
+
+        Ready is a node that hears a leader now: one that the machine held up for longer than an
+        election timeout is not, until it has read what came meanwhile.
+        """
+        wait_until(
+            f"node {self.id} is ready", lambda: self.http("/readyz") == (200, "ok\n"), timeout
+        )
+
     def metric(self, name: str, **labels: str) -> float:
         """The sum of the samples of this name whose labels include the given ones."""
         code, body = self.http("/metrics")

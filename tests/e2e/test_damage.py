@@ -188,7 +188,7 @@ def check_repair(
 
     run = cluster.command("chain", "verify", "-o", "json")
     assert run.returncode == 0, f"{run.stdout}{run.stderr}"
-    assert node.http("/readyz") == (200, "ok\n")
+    node.wait_ready()
     # Repaired for good: the next start finds nothing.
     assert node.stop() == 0
     seen = len(node.log_text())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import socket
 import time
@@ -17,10 +16,9 @@ def test_each_path_answers_what_it_is_for(cluster: Cluster) -> None:
     cluster.wait_same_heads()
     for node in cluster.nodes:
         assert node.http("/livez") == (200, "ok\n")
-        assert node.http("/readyz") == (200, "ok\n")
-        code, body = node.http("/status")
-        status = json.loads(body)
-        assert (code, status["node"], status["keys"], status["ready"]) == (200, node.id, 1, True)
+        node.wait_ready()
+        status = node.wait_status("is ready", lambda status: status["ready"])
+        assert (status["node"], status["keys"]) == (node.id, 1)
         assert node.http("/nothing")[0] == 404
         assert node.http("/status%00x")[0] == 404, "a path is not cut off"
 
@@ -62,7 +60,7 @@ def test_readyz_says_503_and_why_without_a_majority(cluster: Cluster) -> None:
     for node in cluster.others(alone):
         node.start()
     cluster.wait_serving()
-    assert alone.http("/readyz") == (200, "ok\n")
+    alone.wait_ready()
 
 
 def test_livez_answers_behind_hundreds_of_silent_and_of_slow_connections(cluster: Cluster) -> None:

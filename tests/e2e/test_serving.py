@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from chain_files import commands
 from cluster import Cluster
-from plain_client import COMPARE_FAILED, LINEARIZABLE, LOCAL, NOT_FOUND, OK, READ
+from plain_client import COMPARE_FAILED, LINEARIZABLE, LOCAL, NOT_FOUND, OK, READ, PlainClient
 from waiting import wait_until
 
 
@@ -93,14 +94,21 @@ def test_status_tells_leader_heights_heads_and_peers(cluster: Cluster) -> None:
     cluster.wait_same_heads()
     leader = cluster.leader()
     for node in cluster.nodes:
-        status = json.loads(node.client().admin("status").value)
+        client = node.client()
+
+        def ready(client: PlainClient = client) -> dict[str, Any]:
+            status: dict[str, Any] = json.loads(client.admin("status").value)
+            assert status["ready"] and status["hears_quorum"], status
+            assert all(peer["heard"] for peer in status["peers"]), status
+            return status
+
+        status = wait_until(f"node {node.id} is ready and hears all others", ready)
         assert status["node"] == node.id
         assert status["cluster"] == "e2e"
         assert status["role"] == ("leader" if node is leader else "follower")
         assert status["leader"] == leader.id
-        assert status["ready"] and status["hears_quorum"]
         assert (status["keys"], status["revision"]) == (1, 1)
         assert status["pid"] == node.pid
         peers = {peer["node"]: peer for peer in status["peers"]}
         assert set(peers) == {other.id for other in cluster.others(node)}
-        assert all(peer["heard"] and not peer["conflicting"] for peer in peers.values())
+        assert not any(peer["conflicting"] for peer in peers.values())
