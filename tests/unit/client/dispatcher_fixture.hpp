@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -102,6 +103,19 @@ class DispatcherTest : public testing::Test {
     for (milliseconds done{0}; done < time; done += milliseconds(10)) {
       now_ += milliseconds(10);
       dispatcher_->tick(now_);
+    }
+  }
+  // From now on every link in `refusing` says that there is no quorum, and the others say nothing,
+  // until the call ends or `time` has passed.
+  void refuse(const Call& call, const std::vector<std::size_t>& refusing, milliseconds time) {
+    for (milliseconds done{0}; done < time && !call.end; done += milliseconds(10)) {
+      for (std::size_t link = 0; link < 3; ++link) {
+        const bool refuses = std::find(refusing.begin(), refusing.end(), link) != refusing.end();
+        for (const auto id : ids(link)) {
+          if (refuses) reply(link, id, ErrorCode::no_quorum);
+        }
+      }
+      pass(milliseconds(10));
     }
   }
   void open_session() {

@@ -97,12 +97,7 @@ TEST_F(DispatcherTest, ARefusalWithoutEffectIsTriedElsewhere) {
 TEST_F(DispatcherTest, SaysNoQuorumWhereEveryAttemptWasRefused) {
   const auto call = put("a", milliseconds(1000));
   open_session();
-  for (int round = 0; round < 200 && !call->end; ++round) {
-    for (std::size_t link = 0; link < 3; ++link) {
-      for (const auto& one : sent(link)) reply(link, one.id, ErrorCode::no_quorum);
-    }
-    pass(milliseconds(10));
-  }
+  refuse(*call, {0, 1, 2}, milliseconds(2000));
   ASSERT_TRUE(call->end);
   EXPECT_EQ(call->end->code, ErrorCode::no_quorum);
 }
@@ -112,13 +107,7 @@ TEST_F(DispatcherTest, SaysThatTheOutcomeIsUnknownIfOneAttemptWasNotAnswered) {
   open_session();
   (void)sent(0);
   pass(milliseconds(600));
-  for (int round = 0; round < 100 && !call->end; ++round) {
-    for (std::size_t link = 1; link < 3; ++link) {
-      for (const auto& one : sent(link)) reply(link, one.id, ErrorCode::no_quorum);
-    }
-    (void)sent(0);
-    pass(milliseconds(10));
-  }
+  refuse(*call, {1, 2}, milliseconds(1000));
   ASSERT_TRUE(call->end);
   EXPECT_EQ(call->end->code, ErrorCode::timeout);
 }
