@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from clusters import ETCD_LOAD, ROOT, Etcd, Paxledger, System
 from figures import Row
 from generators import Load
 
+CPU_LATENCY = Path("/dev/cpu_dma_latency")
 FLOOR = ROOT / "build/release/bench/paxledger_floor"
 
 
@@ -35,6 +37,7 @@ def rows() -> dict[str, Row]:
     """The table, still without figures."""
     return {
         "put-1": Row("puts, 1 outstanding", "/s", 2.3),
+        "put-1-awake": Row("puts, 1 outstanding, processors kept awake", "/s", 2.3),
         "floor": Row("puts, 1 outstanding, mean latency", "ms", 1.3, None, False, "floor"),
         "put-64": Row("puts, 64 outstanding", "/s", 5, 10),
         "put-1000": Row("puts, 1,000 outstanding", "/s", 8, 12),
@@ -96,9 +99,40 @@ def measure_round(systems: list[System], seconds: float, folder: Path) -> dict[s
     return found
 
 
+@contextmanager
+def processors_awake() -> Iterator[None]:
+    """Holds the request that a node with keep_awake makes while it works."""
+    device = os.open(CPU_LATENCY, os.O_RDWR)
+    try:
+        os.write(device, bytes(4))
+        yield
+    finally:
+        os.close(device)
+
+
+def measure_awake(systems: list[System], load: Load, folder: Path) -> dict[str, Any]:
+    """A load while processors stay awake: by `keep_awake` for us, and for etcd by this program."""
+    found = {}
+    for system in systems:
+        if isinstance(system, Paxledger):
+            with Paxledger(folder, timing="keep_awake: 5ms") as awake:
+                figure = awake.run(load, [awake.leader()])
+                log = (awake.folder / f"node-{awake.leader()}.log").read_text(encoding="utf-8")
+                if "keep_awake does nothing" in log:
+                    raise RuntimeError(f"processors cannot be kept awake; see {awake.folder}")
+        else:
+            with processors_awake():
+                figure = system.run(load, [system.leader()])
+        found[system.name] = figure
+        say(f"put-1 {system.name}, awake", f"{figure['per_second']:>10,.0f} /s")
+    return found
+
+
 def take(table: dict[str, Row], found: dict[str, Any]) -> None:
     """Enters a round into the table."""
-    for name in ("put-1", "put-64", "put-1000", "get-64"):
+    for name in ("put-1", "put-1-awake", "put-64", "put-1000", "get-64"):
+        if name not in found:
+            continue
         table[name].ours.append(found[name]["paxledger"]["per_second"])
         table[name].theirs.append(found[name]["etcd"]["per_second"])
     table["floor"].ours.append(found["put-1"]["paxledger"]["latency_ms"]["mean"])
@@ -138,6 +172,9 @@ def pairs_of(
 def measure(options: argparse.Namespace, folder: Path) -> tuple[dict[str, Row], dict[str, Any]]:
     """Everything; gives the table and all that it was made of."""
     table = rows()
+    if not os.access(CPU_LATENCY, os.W_OK):
+        del table["put-1-awake"]
+        say("put-1, awake", f"left out: {CPU_LATENCY} cannot be opened")
     found: dict[str, Any] = {"machine": figures.machine(), "options": vars(options), "rounds": []}
     with ExitStack() as stack:
         systems = [stack.enter_context(kind(folder)) for kind in (Paxledger, Etcd)]
@@ -145,6 +182,11 @@ def measure(options: argparse.Namespace, folder: Path) -> tuple[dict[str, Row], 
         for number in range(options.rounds):
             print(f"round {number + 1} of {options.rounds}", file=sys.stderr, flush=True)
             found["rounds"].append(measure_round(systems, options.seconds, folder))
+            if "put-1-awake" in table:
+                load, _ = loads(options.seconds)["put-1"]
+                found["rounds"][-1]["put-1-awake"] = measure_awake(
+                    systems, load, folder / f"awake-{number}"
+                )
             take(table, found["rounds"][-1])
             systems.reverse()
         pairs_of(lambda system: system.gap_ms(), systems, options.failovers, table["gap"])

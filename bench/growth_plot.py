@@ -32,7 +32,7 @@ def plot(run: dict[str, Any], path: Path) -> None:
         memory.plot(minutes, [one["rss_mib"][node] for one in samples], label=label)
     memory.set_ylim(bottom=0)
     memory.set_ylabel("VmRSS, MiB")
-    memory.legend(loc="upper left")
+    memory.legend(loc="center left")
     disk = memory.twinx()
     disk.plot(minutes, [one["disk_bytes"] / 1e9 for one in samples], color="grey", linestyle=":")
     disk.set_ylim(bottom=0)

@@ -231,7 +231,8 @@ void Replica::Impl::keep_house() {
 }
 
 // A leader whose disk does not keep up decides by the disks of others, until what waits for its own
-// would fill the memory; then all would go at its pace. Who is faster shall lead.
+// would fill the memory; then all would go at its pace. Who is faster shall lead. A disk that gets
+// below the bound, be it for a moment, keeps up.
 void Replica::Impl::watch_disk() {
   if (choked_since_ && leader_ && now_ - *choked_since_ >= settings_.timing.election_timeout) {
     step_down("its disk does not keep up");

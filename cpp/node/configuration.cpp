@@ -144,13 +144,24 @@ void read_nodes(YamlDocument& document, const YAML::Node& yaml, Configuration& c
   }
 }
 
-void read_timing(YamlDocument& document, const YAML::Node& yaml, engine::Timing& timing) {
-  const YamlSection section(document, yaml, "timing",
-                            {"heartbeat", "election_timeout", "resend", "batch_wait"});
+void read_timing(YamlDocument& document, const YAML::Node& yaml, Configuration& configuration) {
+  const YamlSection section(
+      document, yaml, "timing",
+      {"heartbeat", "election_timeout", "resend", "batch_wait", "keep_awake"});
+  engine::Timing& timing = configuration.timing;
   section.read_duration("heartbeat", timing.heartbeat_interval, milliseconds(1), minutes(1));
   section.read_duration("election_timeout", timing.election_timeout, milliseconds(10), hours(1));
   section.read_duration("resend", timing.resend_interval, milliseconds(5), minutes(10));
   section.read_duration("batch_wait", timing.batch_wait_max, milliseconds(0), milliseconds(100));
+  section.read_duration("keep_awake", configuration.service.keep_awake, milliseconds(0),
+                        milliseconds(1000));
+  if (const Duration linger = configuration.service.keep_awake;
+      linger > Duration::zero() && linger < milliseconds(1)) {
+    document.fail(
+        section.mark_of("keep_awake"),
+        "found a keep_awake that is shorter than a millisecond, expected 0ms or more than "
+        "that: processors would fall asleep, and be woken, within a request");
+  }
   if (2 * timing.batch_wait_max > timing.resend_interval) {
     document.fail(
         section.mark_of("batch_wait"),
@@ -178,7 +189,7 @@ void read_limits(YamlDocument& document, const YAML::Node& yaml, Configuration& 
   section.read_size("queue_bytes", limits.queue_bytes_max, 2 * kMiB, 4 * kGiB);
   section.read_count("pending_requests", limits.pending_requests_max, 1, 1'000'000);
   section.read_size("catch_up_bytes", limits.catch_up_bytes, 4 * kKiB, 2 * kMiB);
-  ServiceLimits& service = configuration.service;
+  ServiceSettings& service = configuration.service;
   section.read_count("client_outstanding", service.client_outstanding, 1, 1'000'000);
   section.read_size("log_segment", service.log_segment_bytes, 4 * kMiB, kGiB);
   section.read_size("block_file", service.block_file_bytes, kMiB, 2 * kGiB);
@@ -223,7 +234,7 @@ void read_document(YamlDocument& document, const YAML::Node& root, Configuration
   if (const auto nodes = top.required("nodes", "a list of 1 to 9 nodes")) {
     read_nodes(document, *nodes, configuration);
   }
-  if (const auto timing = top.at("timing")) read_timing(document, *timing, configuration.timing);
+  if (const auto timing = top.at("timing")) read_timing(document, *timing, configuration);
   if (const auto limits = top.at("limits")) read_limits(document, *limits, configuration);
   if (const auto yaml = top.at("ledger")) {
     const YamlSection section(document, *yaml, "ledger", {"work_bits"});

@@ -37,11 +37,14 @@ struct NodeEntry {
   Address http;    // for /metrics and the like
 };
 
-// Limits of the daemon around the replica; those of the replica are engine::Limits.
-struct ServiceLimits {
+// Settings of the daemon around the replica; those of the replica are engine::Settings.
+struct ServiceSettings {
   std::size_t client_outstanding = 8192;  // unanswered requests of one connection
   std::size_t log_segment_bytes = std::size_t{16} << 20;
   std::size_t block_file_bytes = std::size_t{64} << 20;
+  // So long after its last work the node keeps processors from sleeping (wakefulness.hpp). Zero: it
+  // does not.
+  Duration keep_awake = Duration::zero();
 };
 
 // Invariants of a value that read_configuration gave:
@@ -56,7 +59,7 @@ struct Configuration {
   std::vector<NodeEntry> nodes;
   engine::Timing timing;
   engine::Limits limits;
-  ServiceLimits service;
+  ServiceSettings service;
   std::uint8_t work_bits = 0;
   bool fault_injection = false;
   std::vector<std::string> warnings;  // "file:line:column: text"; allowed, but worth reading

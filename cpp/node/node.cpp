@@ -116,7 +116,19 @@ std::optional<StartFailure> Node::open(storage::OpenMode mode) {
   const NodeEntry& own = *configuration_.find(self_);
   spdlog::info("node {} of cluster \"{}\" listens: peers {}, clients {}, http {}", self_.value(),
                configuration_.cluster, own.peer.tcp(), own.client.tcp(), own.http.http());
+  stay_awake_if_configured();
   return std::nullopt;
+}
+
+void Node::stay_awake_if_configured() {
+  const Duration linger = configuration_.service.keep_awake;
+  if (linger == Duration::zero()) return;
+  auto opened = Wakefulness::open(linger);
+  if (opened.ok()) {
+    wakefulness_.emplace(std::move(*opened));
+  } else {
+    spdlog::warn("keep_awake does nothing here: {}", opened.error().message);
+  }
 }
 
 std::optional<StartFailure> Node::open_doors() {
@@ -171,6 +183,7 @@ Node::Ready Node::wait() {
   for (const ReadQueue* queue : {&local_reads_, &linearizable_reads_}) {
     deadline = std::min(deadline, queue->can_begin() ? now_ : queue->next_expiry());
   }
+  if (wakefulness_ && !awaits_something()) deadline = std::min(deadline, wakefulness_->rests_at());
   std::optional<Duration> timeout;
   if (deadline != Instant::never()) timeout = deadline - monotonic_now();
   poller_.wait(timeout);
@@ -200,8 +213,21 @@ void Node::turn() {
   if (ready.clients) drain_clients(out);
   begin_reads(out);
   if (replica_->next_deadline() <= now_) replica_->step(engine::TimerFired{wall_now()}, now_, out);
+  stay_awake_for(out);
   hand_out(out);
   if (repair_wanted_) repair(*std::exchange(repair_wanted_, std::nullopt));
+}
+
+bool Node::awaits_something() const {
+  return desk_.pending() > 0 || held_.tickets() > 0;
+}
+
+void Node::stay_awake_for(const engine::Output& out) {
+  if (!wakefulness_) return;
+  if (awaits_something() || !out.persist.empty() || !out.decided.empty() || !out.replies.empty()) {
+    wakefulness_->worked(now_);
+  }
+  wakefulness_->rest(now_);
 }
 
 void Node::release_durable(engine::Output& out) {
@@ -280,6 +306,7 @@ void Node::repair(const RepairOrder& order) {
     return;
   }
   spdlog::error("repairs its history from its peers: {}{}", order.reason, order.place);
+  if (wakefulness_) wakefulness_->sleep();  // for this may take long, and waits for the disk alone
   last_repair_ = now_;
   const Height known = height();
   if (order.first && *order.first <= known) keeper_->set_aside_from(*order.first);
@@ -335,6 +362,7 @@ void Node::stop() {
   settle_as_failed(ErrorCode::timeout, ErrorCode::shutting_down,
                    "the node stopped before the answer was known");
   flush_replies();
+  if (wakefulness_) wakefulness_->sleep();
   // Sockets close without lingering; this is the time in which the last replies leave.
   std::this_thread::sleep_for(milliseconds(20));
   // Whoever waits for a report gets none.

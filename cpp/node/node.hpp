@@ -28,6 +28,7 @@
 #include "node/peer_door.hpp"
 #include "node/read_queue.hpp"
 #include "node/report.hpp"
+#include "node/wakefulness.hpp"
 #include "storage/posix_disk.hpp"
 
 namespace paxledger::node {
@@ -84,6 +85,7 @@ class Node {
   // node.cpp: the loop
   std::optional<StartFailure> open(storage::OpenMode mode);
   std::optional<StartFailure> open_doors();
+  void stay_awake_if_configured();
   void adopt(Keeper::Opened opened);
   void turn();
   struct Ready {
@@ -96,6 +98,10 @@ class Node {
   [[nodiscard]] Ready wait();
   void hand_out(engine::Output& out);
   void release_durable(engine::Output& out);
+  // Whether an answer to a client, or the disk, is waited for.
+  [[nodiscard]] bool awaits_something() const;
+  // Whether processors are kept awake depends on what a turn hands out.
+  void stay_awake_for(const engine::Output& out);
   void begin_to_stop(const char* why);
   void stop();
   void flush_replies();
@@ -156,6 +162,8 @@ class Node {
 
   std::optional<PeerDoor> peers_;
   std::optional<ClientDoor> clients_;
+  // Where it is configured, and the machine allows it.
+  std::optional<Wakefulness> wakefulness_;
   net::Poller poller_;  // the doors' sockets, and the descriptors
   ClientDesk desk_;
   std::unique_ptr<HttpDoor> http_;

@@ -76,7 +76,8 @@ TEST(Configuration, ReadsTheSmallestFileWithDefaultsForTheRest) {
 
 TEST(Configuration, ReadsEveryKey) {
   const auto configuration = parse_with(R"(data_dir: /var/lib/paxledger
-timing: {heartbeat: 20ms, election_timeout: 1s, resend: 100ms, batch_wait: 300us}
+timing: {heartbeat: 20ms, election_timeout: 1s, resend: 100ms, batch_wait: 300us,
+         keep_awake: 5ms}
 limits:
   batch_bytes: 512KiB
   batch_commands: 100
@@ -97,6 +98,7 @@ fault_injection: true
   EXPECT_EQ(configuration->service.client_outstanding, 64u);
   EXPECT_EQ(configuration->service.log_segment_bytes, 16u << 20);
   EXPECT_EQ(configuration->service.block_file_bytes, 8u << 20);
+  EXPECT_EQ(configuration->service.keep_awake, milliseconds(5));
   EXPECT_TRUE(configuration->fault_injection);
   const engine::Settings settings = configuration->engine_settings(NodeId(2));
   EXPECT_EQ(settings.self, NodeId(2));
@@ -168,6 +170,7 @@ TEST(Configuration, RefusesAWrongType) {
 TEST(Configuration, RefusesAValueOutOfItsBounds) {
   expect_refusal_of("timing: {heartbeat: 50}\n", "6:21", {"\"50\"", "a duration from 1ms to 1min"});
   expect_refusal_of("timing: {heartbeat: 0ms}\n", "6:21", {"\"0ms\""});
+  expect_refusal_of("timing: {keep_awake: 2s}\n", "6:22", {"to 1s"});
   expect_refusal_of("limits: {batch_bytes: 1GiB}\n", "6:23", {"a size from 4KiB to 2MiB"});
   expect_refusal_of("limits: {window_slots: 0}\n", "6:24", {"from 1 to 4096"});
   expect_refusal_of("limits: {window_slots: -1}\n", "6:24", {"from 1 to 4096"});
@@ -178,6 +181,12 @@ TEST(Configuration, RefusesAValueOutOfItsBounds) {
 TEST(Configuration, RefusesABatchWaitAboveHalfOfAResend) {
   expect_refusal_of("timing: {resend: 10ms, batch_wait: 6ms}\n", "6:36",
                     {"longer than half of resend"});
+}
+
+TEST(Configuration, RefusesToKeepProcessorsAwakeForAnInstant) {
+  expect_refusal_of("timing: {keep_awake: 999us}\n", "6:22", {"shorter than a millisecond"});
+  EXPECT_TRUE(parse_with("timing: {keep_awake: 1ms}\n").ok());
+  EXPECT_TRUE(parse_with("timing: {keep_awake: 0ms}\n").ok());
 }
 
 TEST(Configuration, RefusesAnElectionTimeoutBelowThreeHeartbeats) {
