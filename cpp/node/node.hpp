@@ -122,8 +122,10 @@ class Node {
   void begin_reads(engine::Output& out);
   void begin_reads(ReadQueue& queue);
   void add_read(net::ConnectionId connection, std::size_t cost, engine::ClientRead read);
-  // Answers `overloaded` to a client that does not read its replies.
-  bool refuse_unread(net::ConnectionId connection, std::uint64_t id);
+  // Answers `overloaded` if the client does not read its replies; false if it does, and is still to
+  // be answered. What it has read may change from one look to the next.
+  [[nodiscard]] bool refuse_unread(net::ConnectionId connection, std::uint64_t id);
+  void refuse_as_unread(net::ConnectionId connection, std::uint64_t id);
   void take_request(net::ConnectionId connection, wire::ClientRequest request);
   void take_one(net::ConnectionId connection, wire::ExecuteRequest& request);
   void take_one(net::ConnectionId connection, wire::GetRequest& request);

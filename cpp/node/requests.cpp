@@ -219,7 +219,8 @@ void Node::begin_reads(ReadQueue& queue) {
     }
     queue.end(next->read.request);
     if (const auto origin = desk_.settle(next->read.request)) {
-      refuse_unread(origin->connection, origin->id);
+      // Whatever the client has read meanwhile: nobody else answers this one any more.
+      refuse_as_unread(origin->connection, origin->id);
     }
   }
 }
@@ -234,9 +235,13 @@ void Node::add_read(net::ConnectionId connection, std::size_t cost, engine::Clie
 
 bool Node::refuse_unread(net::ConnectionId connection, std::uint64_t id) {
   if (clients_->wants_more(connection)) return false;
+  refuse_as_unread(connection, id);
+  return true;
+}
+
+void Node::refuse_as_unread(net::ConnectionId connection, std::uint64_t id) {
   refuse(connection, id,
          Error{ErrorCode::overloaded, "replies to this connection wait to be read"});
-  return true;
 }
 
 void Node::take_request(net::ConnectionId connection, wire::ClientRequest request) {

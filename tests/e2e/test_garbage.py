@@ -248,16 +248,18 @@ def test_who_asks_for_gigabytes_and_reads_gets_an_answer_to_each(cluster: Cluste
     client = cluster.client(node)
     for number in range(200):
         assert client.put(b"much/%d" % number, bytes(400)).ok
-    with dealer(node.client_port) as reader:
-        ask_for_much(reader, 1, LOCAL)
-        answered: dict[int, Reply] = {}
-        while len(answered) < SCANS_A_PACKET:
-            assert reader.poll(int(scaled(10_000))), f"{len(answered)} answers, and no more"
-            answered.update({reply.id: reply for reply in unpack(reader.recv())})
-    complete = sum(len(reply.items) == 200 for reply in answered.values())
-    refused = sum(reply.code == OVERLOADED for reply in answered.values())
-    assert complete + refused == SCANS_A_PACKET
-    assert complete >= 100, "it was refused only while it did not keep up"
+    # Several times: whether it has read enough may change between two looks of the node.
+    for _ in range(6):
+        with dealer(node.client_port) as reader:
+            ask_for_much(reader, 1, LOCAL)
+            answered: dict[int, Reply] = {}
+            while len(answered) < SCANS_A_PACKET:
+                assert reader.poll(int(scaled(10_000))), f"{len(answered)} answers, and no more"
+                answered.update({reply.id: reply for reply in unpack(reader.recv())})
+        complete = sum(len(reply.items) == 200 for reply in answered.values())
+        refused = sum(reply.code == OVERLOADED for reply in answered.values())
+        assert complete + refused == SCANS_A_PACKET
+        assert complete >= 90, "it was refused only while 8 MiB, 96 answers, waited for it"
 
 
 def http_garbage(port: int, rng: random.Random) -> None:
