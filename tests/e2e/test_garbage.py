@@ -247,8 +247,9 @@ def test_who_asks_for_gigabytes_and_reads_gets_an_answer_to_each(cluster: Cluste
     node = cluster.leader()
     client = cluster.client(node)
     for number in range(200):
-        assert client.put(b"much/%d" % number, bytes(400)).ok
-    # Several times: whether it has read enough may change between two looks of the node.
+        assert client.put(b"much/%d" % number, bytes(350)).ok
+    # A node goes on until 8 MiB wait to be read, which are 108 of these answers. Several times, for
+    # whether the client has read enough may change between two looks of the node.
     for _ in range(6):
         with dealer(node.client_port) as reader:
             ask_for_much(reader, 1, LOCAL)
@@ -259,7 +260,7 @@ def test_who_asks_for_gigabytes_and_reads_gets_an_answer_to_each(cluster: Cluste
         complete = sum(len(reply.items) == 200 for reply in answered.values())
         refused = sum(reply.code == OVERLOADED for reply in answered.values())
         assert complete + refused == SCANS_A_PACKET
-        assert complete >= 90, "it was refused only while 8 MiB, 96 answers, waited for it"
+        assert complete >= 100, "it was refused only while it did not keep up"
 
 
 def http_garbage(port: int, rng: random.Random) -> None:
