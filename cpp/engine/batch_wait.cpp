@@ -8,6 +8,7 @@ void BatchWait::on_proposed(Instant now) {
   proposed_at_ = now;
   answered_ = 0;
   queued_since_.reset();
+  enough_since_.reset();
   is_judged_ = false;
   has_tried_ = tries_;
   tries_ = false;
@@ -30,33 +31,37 @@ Instant BatchWait::leaves_at(std::size_t commands, std::size_t bytes, bool in_fl
   if (!in_flight) judge(commands);
   const Duration most = std::min(longest_, 3 * round_);
   if (in_flight) return *queued_since_ + most;
-  return commands >= wanted_ ? now : decided_at_ + most;
+  if (commands >= wanted_) return now;
+  const Instant at_the_latest = decided_at_ + most;
+  if (commands < enough_) return at_the_latest;
+  if (!enough_since_) enough_since_ = now;
+  return std::min(*enough_since_ + round_ / 8, at_the_latest);
 }
 
 void BatchWait::judge(std::size_t queued) {
   if (is_judged_) return;
   is_judged_ = true;
-  // Nine tenths: a few may have what they wanted.
-  const std::size_t expected = answered_ - answered_ / 10;
   const bool is_one_group = 4 * queued < answered_;
   if (has_tried_) {
     try_every_ = is_one_group ? 1 : std::min(2 * try_every_, kTryEveryMax);
     try_in_ = try_every_;
   }
-  wanted_ = is_one_group ? queued + expected : 0;
-  if (is_one_group || answered_ < kGroupMin || --try_in_ > 0) return;
-  try_in_ = try_every_;
-  tries_ = true;
-  wanted_ = queued + expected;
+  if (!is_one_group && answered_ >= kGroupMin && --try_in_ == 0) {
+    try_in_ = try_every_;
+    tries_ = true;
+  }
+  const bool waits = is_one_group || tries_;
+  wanted_ = waits ? queued + answered_ : 0;
+  enough_ = waits ? wanted_ - answered_ / 10 : 0;
 }
 
 void BatchWait::hash_into(StateHasher& hasher) const {
   const auto& [longest, proposed_at, decided_at, round, answered, queued_since, is_judged, wanted,
-               tries, has_tried, try_every, try_in] = *this;
+               enough, enough_since, tries, has_tried, try_every, try_in] = *this;
   // Where nothing waits, nothing depends on the rest.
   if (longest == Duration::zero()) return;
   hasher.add(proposed_at, decided_at, round.count(), answered, queued_since, is_judged, wanted,
-             tries, has_tried, try_every, try_in);
+             enough, enough_since, tries, has_tried, try_every, try_in);
 }
 
 }  // namespace paxledger::engine

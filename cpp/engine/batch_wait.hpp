@@ -14,9 +14,10 @@ namespace paxledger::engine {
 // (docs/decisions/0017). What is queued at a leader leaves
 //   W1. at once, if it is a large batch already: waiting would spare little;
 //   W2. while slots are in flight, once they are decided;
-//   W3. once none is, when nearly as many commands came since then as were answered since the last
-//       batch left: their clients have asked again. A client that asks for one thing after the
-//       other, and is alone, never waits;
+//   W3. once none is, when as many commands came since then as were answered since the last batch
+//       left: their clients have asked again. A few may have what they wanted, so when nine tenths
+//       came, the others have an eighth of a round more. A client that asks for one thing after
+//       the other, and is alone, never waits;
 //   W4. but at once, if much was queued already when the last slot was decided: commands come by
 //       themselves, or from two groups of clients that take turns. Now and then such a batch waits
 //       for both groups, so that they become one. Where they do not, this is tried ever less;
@@ -61,6 +62,8 @@ class BatchWait {
   std::optional<Instant> queued_since_;  // since when what is queued could leave
   bool is_judged_ = false;               // of this batch, wanted_ is known
   std::size_t wanted_ = 0;               // commands that it waits for by W3 or W4
+  std::size_t enough_ = 0;               // with nine tenths of those that are to come yet
+  std::optional<Instant> enough_since_;  // since when so many are here
   bool tries_ = false;                   // this batch waits to join two groups
   bool has_tried_ = false;               // the last one did
   std::size_t try_every_ = 1;            // batches of W4

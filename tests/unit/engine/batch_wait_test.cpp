@@ -11,6 +11,7 @@ using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
 constexpr Duration kLongest = milliseconds(1);
+constexpr Duration kRound = microseconds(500);
 constexpr bool kInFlight = true;
 constexpr std::size_t kFew = 100;  // octets
 
@@ -18,10 +19,10 @@ Instant at(std::int64_t us) {
   return Instant() + std::chrono::seconds(1) + microseconds(us);
 }
 
-// A batch of `commands` was decided at `now`, after half a millisecond, and is the last that left.
+// A batch of `commands` was decided at `now`, after one round, and is the last that left.
 BatchWait after_batch(std::size_t commands, Instant now) {
   BatchWait wait(kLongest);
-  wait.on_proposed(now - microseconds(500));
+  wait.on_proposed(now - kRound);
   wait.on_decided(commands, now);
   return wait;
 }
@@ -46,12 +47,27 @@ TEST(BatchWait, LetsAClientThatIsAloneNeverWait) {
   EXPECT_LE(wait.leaves_at(1, kFew, !kInFlight, at(10)), at(10));
 }
 
-TEST(BatchWait, WaitsForNearlyAsManyAsWereAnswered) {
+TEST(BatchWait, WaitsForAsManyAsWereAnswered) {
   BatchWait wait = after_batch(100, at(0));
   wait.on_empty(!kInFlight);
   EXPECT_EQ(wait.leaves_at(1, kFew, !kInFlight, at(10)), at(0) + kLongest);
   EXPECT_EQ(wait.leaves_at(89, kFew, !kInFlight, at(20)), at(0) + kLongest);
-  EXPECT_EQ(wait.leaves_at(90, kFew, !kInFlight, at(30)), at(30));
+  EXPECT_EQ(wait.leaves_at(100, kFew, !kInFlight, at(30)), at(30));
+}
+
+// Some may have what they wanted, and never ask again.
+TEST(BatchWait, GivesTheLastTenthAnEighthOfARound) {
+  BatchWait wait = after_batch(100, at(0));
+  wait.on_empty(!kInFlight);
+  EXPECT_EQ(wait.leaves_at(90, kFew, !kInFlight, at(30)), at(30) + kRound / 8);
+  // More commands do not prolong it.
+  EXPECT_EQ(wait.leaves_at(99, kFew, !kInFlight, at(50)), at(30) + kRound / 8);
+  EXPECT_EQ(wait.leaves_at(100, kFew, !kInFlight, at(60)), at(60));
+  // It is given anew to the next batch, but not beyond the bound.
+  wait.on_proposed(at(60));
+  decide(wait, 100, 0, at(60) + kRound);
+  const Instant latest = at(60) + kRound + kLongest;
+  EXPECT_EQ(wait.leaves_at(95, kFew, !kInFlight, latest - microseconds(10)), latest);
 }
 
 TEST(BatchWait, CountsThoseWhoWereAnsweredInAllSlotsSinceTheLastBatchLeft) {
@@ -59,7 +75,7 @@ TEST(BatchWait, CountsThoseWhoWereAnsweredInAllSlotsSinceTheLastBatchLeft) {
   wait.on_decided(20, at(100));
   wait.on_empty(!kInFlight);
   EXPECT_EQ(wait.leaves_at(35, kFew, !kInFlight, at(110)), at(100) + kLongest);
-  EXPECT_EQ(wait.leaves_at(36, kFew, !kInFlight, at(120)), at(120));
+  EXPECT_EQ(wait.leaves_at(40, kFew, !kInFlight, at(120)), at(120));
 }
 
 TEST(BatchWait, DoesNotWaitForClientsThatWereAnsweredLongAgo) {
@@ -130,21 +146,22 @@ TEST(BatchWait, IsNotLongForCommandsThatComeByThemselves) {
 TEST(BatchWait, JoinsGroupsOfClientsThatTakeTurns) {
   BatchWait wait = after_batch(20, at(0));
   EXPECT_GT(wait.leaves_at(20, kFew, !kInFlight, at(0)), at(0));
-  EXPECT_GT(wait.leaves_at(37, kFew, !kInFlight, at(50)), at(50));
-  EXPECT_EQ(wait.leaves_at(38, kFew, !kInFlight, at(60)), at(60));
+  EXPECT_GT(wait.leaves_at(39, kFew, !kInFlight, at(50)), at(50));
+  EXPECT_EQ(wait.leaves_at(40, kFew, !kInFlight, at(60)), at(60));
   wait.on_proposed(at(60));
-  decide(wait, 38, 2, at(600));
-  EXPECT_GT(wait.leaves_at(36, kFew, !kInFlight, at(640)), at(640));
-  EXPECT_EQ(wait.leaves_at(37, kFew, !kInFlight, at(650)), at(650));
+  decide(wait, 40, 2, at(600));
+  EXPECT_GT(wait.leaves_at(41, kFew, !kInFlight, at(640)), at(640));
+  EXPECT_EQ(wait.leaves_at(42, kFew, !kInFlight, at(650)), at(650));
 }
 
-// A few of a group were late for the last batch. The next one waits for them and for nine tenths of
-// the others; else one batch in two would be smaller than the other.
+// A few of a group were late for the last batch. The next one waits for them and for the others;
+// else one batch in two would be smaller than the other.
 TEST(BatchWait, CountsThoseWhoWereLateBesidesThoseWhoWereAnswered) {
   BatchWait wait = after_batch(58, at(0));
   EXPECT_GT(wait.leaves_at(6, kFew, !kInFlight, at(0)), at(0));
-  EXPECT_GT(wait.leaves_at(58, kFew, !kInFlight, at(50)), at(50));
-  EXPECT_EQ(wait.leaves_at(59, kFew, !kInFlight, at(60)), at(60));
+  EXPECT_EQ(wait.leaves_at(58, kFew, !kInFlight, at(50)), at(0) + kLongest);
+  EXPECT_EQ(wait.leaves_at(59, kFew, !kInFlight, at(60)), at(60) + kRound / 8);
+  EXPECT_EQ(wait.leaves_at(64, kFew, !kInFlight, at(70)), at(70));
 }
 
 TEST(BatchWait, TriesEverLessToJoinWhatIsNoGroup) {
