@@ -30,6 +30,7 @@ from figures import Row
 from generators import Load
 
 CPU_LATENCY = Path("/dev/cpu_dma_latency")
+IDLE_DRIVER = Path("/sys/devices/system/cpu/cpuidle/current_driver")
 FLOOR = ROOT / "build/release/bench/paxledger_floor"
 
 
@@ -110,21 +111,32 @@ def processors_awake() -> Iterator[None]:
         os.close(device)
 
 
-def measure_awake(systems: list[System], load: Load, folder: Path) -> dict[str, Any]:
-    """A load while processors stay awake: by `keep_awake` for us, and for etcd by this program."""
+def why_not_awake() -> str | None:
+    """What is missing for processors to be kept awake; nothing: None."""
+    if not os.access(CPU_LATENCY, os.W_OK):
+        return f"{CPU_LATENCY} cannot be opened"
+    driver = IDLE_DRIVER.read_text(encoding="utf-8").strip() if IDLE_DRIVER.exists() else ""
+    return f"{IDLE_DRIVER} names no driver" if driver in {"", "none"} else None
+
+
+def measure_awake(names: list[str], load: Load, folder: Path) -> dict[str, Any]:
+    """A load while processors stay awake: by `keep_awake` for us, and for etcd by this program.
+
+    Both in clusters of their own, without data.
+    """
     found = {}
-    for system in systems:
-        if isinstance(system, Paxledger):
-            with Paxledger(folder, timing="keep_awake: 5ms") as awake:
-                figure = awake.run(load, [awake.leader()])
-                log = (awake.folder / f"node-{awake.leader()}.log").read_text(encoding="utf-8")
+    for name in names:
+        if name == Paxledger.name:
+            with Paxledger(folder, timing="keep_awake: 5ms") as ours:
+                figure = ours.run(load, [ours.leader()])
+                log = (ours.folder / f"node-{ours.leader()}.log").read_text(encoding="utf-8")
                 if "keep_awake does nothing" in log:
-                    raise RuntimeError(f"processors cannot be kept awake; see {awake.folder}")
+                    raise RuntimeError(f"processors cannot be kept awake; see {ours.folder}")
         else:
-            with processors_awake():
-                figure = system.run(load, [system.leader()])
-        found[system.name] = figure
-        say(f"put-1 {system.name}, awake", f"{figure['per_second']:>10,.0f} /s")
+            with Etcd(folder) as theirs, processors_awake():
+                figure = theirs.run(load, [theirs.leader()])
+        found[name] = figure
+        say(f"put-1 {name}, awake", f"{figure['per_second']:>10,.0f} /s")
     return found
 
 
@@ -172,9 +184,9 @@ def pairs_of(
 def measure(options: argparse.Namespace, folder: Path) -> tuple[dict[str, Row], dict[str, Any]]:
     """Everything; gives the table and all that it was made of."""
     table = rows()
-    if not os.access(CPU_LATENCY, os.W_OK):
+    if reason := why_not_awake():
         del table["put-1-awake"]
-        say("put-1, awake", f"left out: {CPU_LATENCY} cannot be opened")
+        say("put-1, awake", f"left out: {reason}")
     found: dict[str, Any] = {"machine": figures.machine(), "options": vars(options), "rounds": []}
     with ExitStack() as stack:
         systems = [stack.enter_context(kind(folder)) for kind in (Paxledger, Etcd)]
@@ -185,7 +197,7 @@ def measure(options: argparse.Namespace, folder: Path) -> tuple[dict[str, Row], 
             if "put-1-awake" in table:
                 load, _ = loads(options.seconds)["put-1"]
                 found["rounds"][-1]["put-1-awake"] = measure_awake(
-                    systems, load, folder / f"awake-{number}"
+                    [system.name for system in systems], load, folder / f"awake-{number}"
                 )
             take(table, found["rounds"][-1])
             systems.reverse()

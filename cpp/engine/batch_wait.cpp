@@ -22,6 +22,7 @@ void BatchWait::on_decided(std::size_t commands, Instant now) {
 
 void BatchWait::on_empty(bool in_flight) {
   queued_since_.reset();
+  enough_since_.reset();
   if (!in_flight) judge(0);
 }
 
@@ -33,7 +34,10 @@ Instant BatchWait::leaves_at(std::size_t commands, std::size_t bytes, bool in_fl
   if (in_flight) return *queued_since_ + most;
   if (commands >= wanted_) return now;
   const Instant at_the_latest = decided_at_ + most;
-  if (commands < enough_) return at_the_latest;
+  if (commands < enough_) {
+    enough_since_.reset();
+    return at_the_latest;
+  }
   if (!enough_since_) enough_since_ = now;
   return std::min(*enough_since_ + round_ / 8, at_the_latest);
 }

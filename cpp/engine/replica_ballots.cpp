@@ -44,9 +44,10 @@ void Replica::Impl::on(NodeId from, const paxos::Heartbeat& heartbeat) {
 
 // A peer abstains up to a slot at which somebody once accepted a value that was never decided. It
 // has everything that there is, but in an idle cluster that slot would never come: a no-op moves
-// on.
+// on. So does a batch that waits for more commands, and a no-op would make it wait again.
 void Replica::Impl::help_to_rejoin(const paxos::Heartbeat& heartbeat) {
   if (!leader_ || !leader_->window().empty() || leader_->next_slot() <= barrier_) return;
+  if (requests_.queued() > 0) return;
   if (heartbeat.abstaining && heartbeat.decided == applied_slot()) {
     propose(encode_batch(wall_, settings_.work_bits, {}));
   }

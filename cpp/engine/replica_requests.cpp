@@ -146,10 +146,11 @@ void Replica::Impl::propose_queued() {
     const auto& limits = settings_.limits;
     const auto& window = leader_->window();
     if (!window_has_room()) return;
-    // Rule 4: collect while the log is busy with the batch before, unless a full batch waits or
-    // the followers decided without this node's disk.
+    // Rule 4: collect while the log is busy with the batch before, unless a full batch waits, no
+    // more can come, or the followers decided without this node's disk.
     const bool full = requests_.queued() >= limits.batch_commands_max ||
-                      requests_.queued_bytes() >= limits.batch_bytes_max;
+                      requests_.queued_bytes() >= limits.batch_bytes_max ||
+                      requests_.queue_is_full();
     if (!log_is_idle() && !window.empty() && !full) return;
     if (!full) {
       const Instant leaves_at = batch_wait_.leaves_at(requests_.queued(), requests_.queued_bytes(),

@@ -224,10 +224,9 @@ bool Node::awaits_something() const {
 
 void Node::stay_awake_for(const engine::Output& out) {
   if (!wakefulness_) return;
-  if (awaits_something() || !out.persist.empty() || !out.decided.empty() || !out.replies.empty()) {
-    wakefulness_->worked(now_);
-  }
-  wakefulness_->rest(now_);
+  wakefulness_->end_turn(
+      awaits_something() || !out.persist.empty() || !out.decided.empty() || !out.replies.empty(),
+      now_);
 }
 
 void Node::release_durable(engine::Output& out) {

@@ -42,6 +42,12 @@ Wakefulness::~Wakefulness() {
   close();
 }
 
+void Wakefulness::end_turn(bool busy, Instant now) {
+  if (busy || was_busy_) worked(now);
+  was_busy_ = busy;
+  rest(now);
+}
+
 void Wakefulness::worked(Instant now) {
   // What was taken once is taken again; and if not, the node is only as fast as without.
   if (rests_at_ == Instant::never()) static_cast<void>(request(kAwake));
@@ -56,6 +62,7 @@ void Wakefulness::sleep() {
   // Closing the device ends a request that cannot be taken back.
   if (rests_at_ != Instant::never() && !request(kNoRequest)) close();
   rests_at_ = Instant::never();
+  was_busy_ = false;
 }
 
 bool Wakefulness::request(std::int32_t microseconds) const {

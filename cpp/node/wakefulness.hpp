@@ -40,12 +40,18 @@ class Wakefulness {
   static Result<Wakefulness> open(Duration linger, const CpuLatencyFiles& files = {});
 
   Wakefulness(Wakefulness&& other) noexcept
-      : fd_(std::exchange(other.fd_, -1)), linger_(other.linger_), rests_at_(other.rests_at_) {}
+      : fd_(std::exchange(other.fd_, -1)),
+        linger_(other.linger_),
+        rests_at_(other.rests_at_),
+        was_busy_(other.was_busy_) {}
   Wakefulness& operator=(Wakefulness&&) = delete;
   Wakefulness(const Wakefulness&) = delete;
   Wakefulness& operator=(const Wakefulness&) = delete;
   ~Wakefulness();
 
+  // A turn of the node's loop ends: `busy` says whether it did something, or something is waited
+  // for. What was waited for until this turn has lasted until now.
+  void end_turn(bool busy, Instant now);
   // Something was done at `now`, or is waited for.
   void worked(Instant now);
   // Lets the processors sleep if nothing was done for long enough.
@@ -64,6 +70,7 @@ class Wakefulness {
   int fd_ = -1;
   Duration linger_;
   Instant rests_at_ = Instant::never();
+  bool was_busy_ = false;  // at the end of the last turn
 };
 
 }  // namespace paxledger::node

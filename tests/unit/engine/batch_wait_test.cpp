@@ -70,6 +70,17 @@ TEST(BatchWait, GivesTheLastTenthAnEighthOfARound) {
   EXPECT_EQ(wait.leaves_at(95, kFew, !kInFlight, latest - microseconds(10)), latest);
 }
 
+// Readers may give up while their round waits.
+TEST(BatchWait, GivesItAnewToThoseWhoComeInThePlaceOfOthers) {
+  BatchWait wait = after_batch(100, at(0));
+  wait.on_empty(!kInFlight);
+  EXPECT_EQ(wait.leaves_at(95, kFew, !kInFlight, at(30)), at(30) + kRound / 8);
+  EXPECT_EQ(wait.leaves_at(80, kFew, !kInFlight, at(40)), at(0) + kLongest);
+  EXPECT_EQ(wait.leaves_at(91, kFew, !kInFlight, at(200)), at(200) + kRound / 8);
+  wait.on_empty(!kInFlight);
+  EXPECT_EQ(wait.leaves_at(91, kFew, !kInFlight, at(300)), at(300) + kRound / 8);
+}
+
 TEST(BatchWait, CountsThoseWhoWereAnsweredInAllSlotsSinceTheLastBatchLeft) {
   BatchWait wait = after_batch(20, at(0));
   wait.on_decided(20, at(100));

@@ -89,6 +89,21 @@ TEST_F(WakefulnessTest, KeepsAwakeForALittleLongerThanItWorks) {
   EXPECT_EQ(requested(), kAwake);
 }
 
+// A disk took longer than the moment, and the loop had no turn meanwhile.
+TEST_F(WakefulnessTest, CountsWhatWasWaitedForUntilThisTurn) {
+  Wakefulness wakefulness = open();
+  wakefulness.end_turn(true, at(100));
+  wakefulness.end_turn(false, at(108));
+  EXPECT_EQ(requested(), kAwake);
+  EXPECT_EQ(wakefulness.rests_at(), at(113));
+  wakefulness.end_turn(false, at(112));
+  EXPECT_EQ(wakefulness.rests_at(), at(113)) << "turns without work do not prolong it";
+  wakefulness.end_turn(false, at(113));
+  EXPECT_EQ(requested(), kNoRequest);
+  wakefulness.end_turn(false, at(120));
+  EXPECT_EQ(requested(), kNoRequest);
+}
+
 TEST_F(WakefulnessTest, TellsTheDeviceOnlyWhatIsNew) {
   Wakefulness wakefulness = open();
   wakefulness.worked(at(100));
