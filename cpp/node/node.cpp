@@ -224,9 +224,9 @@ bool Node::awaits_something() const {
 
 void Node::stay_awake_for(const engine::Output& out) {
   if (!wakefulness_) return;
-  wakefulness_->end_turn(
-      awaits_something() || !out.persist.empty() || !out.decided.empty() || !out.replies.empty(),
-      now_);
+  const bool did_something = !out.persist.empty() || !out.decided.empty() || !out.replies.empty();
+  wakefulness_->end_turn({.did_something = did_something, .awaits_something = awaits_something()},
+                         now_);
 }
 
 void Node::release_durable(engine::Output& out) {

@@ -42,27 +42,22 @@ Wakefulness::~Wakefulness() {
   close();
 }
 
-void Wakefulness::end_turn(bool busy, Instant now) {
-  if (busy || was_busy_) worked(now);
-  was_busy_ = busy;
-  rest(now);
-}
-
-void Wakefulness::worked(Instant now) {
-  // What was taken once is taken again; and if not, the node is only as fast as without.
-  if (rests_at_ == Instant::never()) static_cast<void>(request(kAwake));
-  rests_at_ = now + linger_;
-}
-
-void Wakefulness::rest(Instant now) {
-  if (now >= rests_at_) sleep();
+void Wakefulness::end_turn(Turn turn, Instant now) {
+  if (turn.did_something || turn.awaits_something || awaited_something_) {
+    // What was taken once is taken again; and if not, the node is only as fast as without.
+    if (rests_at_ == Instant::never()) static_cast<void>(request(kAwake));
+    rests_at_ = now + linger_;
+  } else if (now >= rests_at_) {
+    sleep();
+  }
+  awaited_something_ = turn.awaits_something;
 }
 
 void Wakefulness::sleep() {
   // Closing the device ends a request that cannot be taken back.
   if (rests_at_ != Instant::never() && !request(kNoRequest)) close();
   rests_at_ = Instant::never();
-  was_busy_ = false;
+  awaited_something_ = false;
 }
 
 bool Wakefulness::request(std::int32_t microseconds) const {

@@ -30,8 +30,8 @@ struct CpuLatencyFiles {
 // Belongs to one thread.
 //
 // Invariants:
-//  1. Processors are kept awake exactly from worked() until rest() at rests_at() or later, or
-//  sleep().
+//  1. Processors are kept awake exactly from the end of a turn with work until the end of one at
+//     rests_at() or later, or sleep().
 //  2. The device is told only when that begins and when it ends, and both once when it is opened.
 class Wakefulness {
  public:
@@ -43,22 +43,23 @@ class Wakefulness {
       : fd_(std::exchange(other.fd_, -1)),
         linger_(other.linger_),
         rests_at_(other.rests_at_),
-        was_busy_(other.was_busy_) {}
+        awaited_something_(other.awaited_something_) {}
   Wakefulness& operator=(Wakefulness&&) = delete;
   Wakefulness(const Wakefulness&) = delete;
   Wakefulness& operator=(const Wakefulness&) = delete;
   ~Wakefulness();
 
-  // A turn of the node's loop ends: `busy` says whether it did something, or something is waited
-  // for. What was waited for until this turn has lasted until now.
-  void end_turn(bool busy, Instant now);
-  // Something was done at `now`, or is waited for.
-  void worked(Instant now);
-  // Lets the processors sleep if nothing was done for long enough.
-  void rest(Instant now);
+  // What a turn of the node's loop did, and what it leaves to be waited for. Both are work, and
+  // what was waited for until this turn has lasted until now.
+  struct Turn {
+    bool did_something = false;
+    bool awaits_something = false;
+  };
+  // A turn ends. Lets the processors sleep if there was no work for long enough.
+  void end_turn(Turn turn, Instant now);
   // Lets them sleep at once.
   void sleep();
-  // When rest() is due; never() while they may sleep.
+  // When a turn without work lets them sleep; never() while they may.
   [[nodiscard]] Instant rests_at() const { return rests_at_; }
 
  private:
@@ -70,7 +71,7 @@ class Wakefulness {
   int fd_ = -1;
   Duration linger_;
   Instant rests_at_ = Instant::never();
-  bool was_busy_ = false;  // at the end of the last turn
+  bool awaited_something_ = false;  // since the last turn
 };
 
 }  // namespace paxledger::node

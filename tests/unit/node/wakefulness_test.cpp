@@ -20,6 +20,10 @@ using std::chrono::milliseconds;
 constexpr std::int32_t kAwake = 0;
 constexpr std::int32_t kNoRequest = 2'000'000'000;
 
+constexpr Wakefulness::Turn kWork{.did_something = true};
+constexpr Wakefulness::Turn kWait{.awaits_something = true};
+constexpr Wakefulness::Turn kNothing{};
+
 Instant at(int ms) {
   return Instant(milliseconds(ms));
 }
@@ -69,59 +73,64 @@ TEST_F(WakefulnessTest, RequestsNothingBeforeThereIsWork) {
   Wakefulness wakefulness = open();
   EXPECT_EQ(requested(), kNoRequest);
   EXPECT_EQ(wakefulness.rests_at(), Instant::never());
-  wakefulness.rest(at(1000));
+  wakefulness.end_turn(kNothing, at(1000));
   EXPECT_EQ(requested(), kNoRequest);
 }
 
 TEST_F(WakefulnessTest, KeepsAwakeForALittleLongerThanItWorks) {
   Wakefulness wakefulness = open();
-  wakefulness.worked(at(100));
+  wakefulness.end_turn(kWork, at(100));
   EXPECT_EQ(requested(), kAwake);
   EXPECT_EQ(wakefulness.rests_at(), at(105));
-  wakefulness.worked(at(103));
+  wakefulness.end_turn(kWork, at(103));
   EXPECT_EQ(wakefulness.rests_at(), at(108));
-  wakefulness.rest(at(107));
+  wakefulness.end_turn(kNothing, at(107));
   EXPECT_EQ(requested(), kAwake);
-  wakefulness.rest(at(108));
+  wakefulness.end_turn(kNothing, at(108));
   EXPECT_EQ(requested(), kNoRequest);
   EXPECT_EQ(wakefulness.rests_at(), Instant::never());
-  wakefulness.worked(at(200));
+  wakefulness.end_turn(kWork, at(200));
   EXPECT_EQ(requested(), kAwake);
 }
 
 // A disk took longer than the moment, and the loop had no turn meanwhile.
 TEST_F(WakefulnessTest, CountsWhatWasWaitedForUntilThisTurn) {
   Wakefulness wakefulness = open();
-  wakefulness.end_turn(true, at(100));
-  wakefulness.end_turn(false, at(108));
-  EXPECT_EQ(requested(), kAwake);
+  wakefulness.end_turn(kWait, at(100));
+  wakefulness.end_turn(kNothing, at(108));
   EXPECT_EQ(wakefulness.rests_at(), at(113));
-  wakefulness.end_turn(false, at(112));
-  EXPECT_EQ(wakefulness.rests_at(), at(113)) << "turns without work do not prolong it";
-  wakefulness.end_turn(false, at(113));
+  wakefulness.end_turn(kNothing, at(112));
+  EXPECT_EQ(wakefulness.rests_at(), at(113)) << "it ended at 108";
+  wakefulness.end_turn(kNothing, at(113));
   EXPECT_EQ(requested(), kNoRequest);
-  wakefulness.end_turn(false, at(120));
+}
+
+// The next turn may be that of a heartbeat, or the one that is there to let them sleep.
+TEST_F(WakefulnessTest, CountsWhatWasDoneOnce) {
+  Wakefulness wakefulness = open();
+  wakefulness.end_turn(kWork, at(100));
+  wakefulness.end_turn(kNothing, at(105));
   EXPECT_EQ(requested(), kNoRequest);
 }
 
 TEST_F(WakefulnessTest, TellsTheDeviceOnlyWhatIsNew) {
   Wakefulness wakefulness = open();
-  wakefulness.worked(at(100));
+  wakefulness.end_turn(kWork, at(100));
   write(7);
-  wakefulness.worked(at(101));
-  wakefulness.rest(at(102));
+  wakefulness.end_turn(kWork, at(101));
+  wakefulness.end_turn(kNothing, at(102));
   EXPECT_EQ(requested(), 7);
-  wakefulness.rest(at(106));
+  wakefulness.end_turn(kNothing, at(106));
   EXPECT_EQ(requested(), kNoRequest);
   write(7);
-  wakefulness.rest(at(200));
+  wakefulness.end_turn(kNothing, at(200));
   wakefulness.sleep();
   EXPECT_EQ(requested(), 7);
 }
 
 TEST_F(WakefulnessTest, SleepsAtOnceWhenToldTo) {
   Wakefulness wakefulness = open();
-  wakefulness.worked(at(100));
+  wakefulness.end_turn(kWork, at(100));
   wakefulness.sleep();
   EXPECT_EQ(requested(), kNoRequest);
   EXPECT_EQ(wakefulness.rests_at(), Instant::never());
@@ -129,10 +138,10 @@ TEST_F(WakefulnessTest, SleepsAtOnceWhenToldTo) {
 
 TEST_F(WakefulnessTest, MovesWithWhatItHasRequested) {
   Wakefulness first = open();
-  first.worked(at(100));
+  first.end_turn(kWork, at(100));
   Wakefulness second = std::move(first);
   EXPECT_EQ(second.rests_at(), at(105));
-  second.rest(at(105));
+  second.end_turn(kNothing, at(105));
   EXPECT_EQ(requested(), kNoRequest);
 }
 
