@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <initializer_list>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kv/command.hpp"
@@ -389,6 +392,85 @@ TEST_F(LonelyReplicaTest, SaysTimeoutNotFailureWhenTheOutcomeIsUnknown) {
   EXPECT_EQ(code(replies.front()), ErrorCode::timeout);
   // The late decision is not answered a second time.
   EXPECT_TRUE(step(Persisted{asked.persist.ticket, Timestamp(1)}).replies.empty());
+}
+
+// Node 1 with node 2, which agrees to everything at once, and node 3, of which nobody hears.
+class LeaderTest : public ReplicaTest {
+ protected:
+  void lead() {
+    hear_peer(false);
+    for (int i = 0; i < 20 && replica_->status(now_).role != Role::leader; ++i) {
+      now_ = std::max(now_, replica_->next_deadline());
+      hear_peer(false);
+      agree(step(TimerFired{Timestamp(1)}));
+    }
+    ASSERT_EQ(replica_->status(now_).role, Role::leader);
+  }
+  Output hear_peer(bool abstaining) {
+    paxos::Heartbeat heartbeat;
+    heartbeat.promised = replica_->promised();
+    heartbeat.abstaining = abstaining;
+    heartbeat.decided = Slot(replica_->applied().height().value());
+    heartbeat.head = replica_->applied().head();
+    if (replica_->role() == Role::leader) {
+      heartbeat.hears_leader = true;
+      heartbeat.leader = NodeId(1);
+    }
+    return step(Received{NodeId(2), heartbeat});
+  }
+  // The disk of node 1 and node 2 do what `out` asks of them.
+  void agree(const Output& out) {
+    if (!out.persist.empty()) agree(step(Persisted{out.persist.ticket, Timestamp(1)}));
+    for (const auto& [to, message] : out.send_now) {
+      if (to == NodeId(2)) agree_to(message);
+    }
+  }
+  void agree_to(const paxos::Message& message) {
+    if (const auto* asked = std::get_if<paxos::PreVote>(&message)) {
+      answer(paxos::PreVoteReply{asked->ballot, true, {}});
+    } else if (const auto* prepare = std::get_if<paxos::Prepare>(&message)) {
+      answer(paxos::Promise{prepare->ballot, prepare->first, prepare->first, true, {}, {}, {}});
+    } else if (const auto* accept = std::get_if<paxos::Accept>(&message)) {
+      answer(paxos::Accepted{accept->ballot, accept->slot, {}});
+    }
+  }
+  void answer(const paxos::Message& message) { agree(step(Received{NodeId(2), message})); }
+  // One request for each of these sequences.
+  Output propose_puts(std::initializer_list<std::uint64_t> sequences) {
+    Proposed input{{}, Timestamp(1)};
+    for (const std::uint64_t sequence : sequences) {
+      kv::Command put;
+      put.session = SessionId(1);
+      put.sequence = Sequence(sequence);
+      put.key = "k";
+      input.commands.push_back(
+          {RequestKey(sequence), SharedBytes(kv::encode_command(put)), now_ + milliseconds(500)});
+    }
+    return step(std::move(input));
+  }
+  static bool proposes(const Output& out) {
+    return std::any_of(out.send_now.begin(), out.send_now.end(), [](const auto& envelope) {
+      return std::holds_alternative<paxos::Accept>(envelope.message);
+    });
+  }
+};
+
+TEST_F(LeaderTest, MovesOnForAPeerThatAbstains) {
+  lead();
+  EXPECT_FALSE(proposes(hear_peer(false)));
+  EXPECT_TRUE(proposes(hear_peer(true)));
+}
+
+// The batch moves on as well, and the no-op would make it wait for one more slot.
+TEST_F(LeaderTest, DoesNotMoveOnAheadOfABatchThatWaits) {
+  lead();
+  const Output batch = propose_puts({1, 2, 3, 4});
+  ASSERT_TRUE(proposes(batch));
+  now_ = now_ + milliseconds(5);
+  agree(batch);
+  EXPECT_FALSE(proposes(propose_puts({5}))) << "it waits for the other three who were answered";
+  EXPECT_FALSE(proposes(hear_peer(true)));
+  EXPECT_TRUE(proposes(propose_puts({6, 7, 8})));
 }
 
 }  // namespace
