@@ -113,8 +113,11 @@ def processors_awake() -> Iterator[None]:
 
 def why_not_awake() -> str | None:
     """What is missing for processors to be kept awake; nothing: None."""
-    if not os.access(CPU_LATENCY, os.W_OK):
-        return f"{CPU_LATENCY} cannot be opened"
+    try:
+        with processors_awake():
+            pass
+    except OSError as error:
+        return str(error)
     driver = IDLE_DRIVER.read_text(encoding="utf-8").strip() if IDLE_DRIVER.exists() else ""
     return f"{IDLE_DRIVER} names no driver" if driver in {"", "none"} else None
 
