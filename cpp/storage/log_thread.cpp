@@ -81,7 +81,10 @@ void LogThread::run() {
       work_.wait(lock, [this] { return !queue_.empty() || stopping_; });
       if (queue_.empty()) return;
       work = queue_.take(options_.group_bytes_max);
-      if (spare_state_ == Spare::ready && log_->wants_spare()) log_->spare_is_ready();
+      if (spare_state_ == Spare::ready) {
+        log_->spare_is_ready();
+        spare_state_ = Spare::handed_over;
+      }
     }
     const bool written = write_group(std::move(work.records), work.highest) &&
                          (!work.trim_to || write_trim(*work.trim_to));
@@ -94,7 +97,7 @@ void LogThread::run() {
       grown_ += log_->last_write_bytes();
       preparer_goes_on = waits && grown_ >= grown_wanted_;
       // The log took the spare for a segment; the next one can be prepared.
-      if (spare_state_ == Spare::ready && log_->wants_spare()) {
+      if (spare_state_ == Spare::handed_over && log_->wants_spare()) {
         spare_state_ = Spare::wanted;
         grown_ = grown_wanted_ = 0;
         preparer_goes_on = true;

@@ -85,7 +85,9 @@ class LogThread {
   LogQueue queue_;
   bool stopping_ = false;
   bool failed_ = false;
-  enum class Spare : std::uint8_t { none, wanted, ready } spare_state_ = Spare::none;
+  // Handed over: the log was told of it. It may become ready while the log writes, and is not taken
+  // then.
+  enum class Spare : std::uint8_t { none, wanted, ready, handed_over } spare_state_ = Spare::none;
   std::string spare_path_;
   std::uint64_t spare_bytes_ = 0;
   std::uint64_t grown_ = 0;         // octets that went into the log since the last spare was taken
